@@ -1,0 +1,117 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/torchlit/torchlit/vision"
+)
+
+// openFolder decodes an image folder. The first readable image decides the
+// size of all; then every worker writes its image straight to its place.
+func openFolder(dir string, opts Options) (*Set, error) {
+	list, err := List(dir, opts.Classes)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{Classes: list.Classes, Labels: list.Labels, Files: list.Files, Height: opts.Size, Width: opts.Size}
+	probe := ""
+	if opts.Size == 0 {
+		if probe, err = s.probeSize(opts); err != nil {
+			return nil, err
+		}
+	}
+	if need := int64(s.Len()) * int64(s.imageLen()); need > opts.maxBytes() {
+		return nil, fmt.Errorf("cannot hold data set %q in memory: %d images of %dx%d pixels need %d MB and the limit is %d MB; use a smaller size",
+			dir, s.Len(), s.Width, s.Height, need>>20, opts.maxBytes()>>20)
+	}
+	s.Images = make([]byte, s.Len()*s.imageLen())
+	failed := make([]error, s.Len())
+	err = parallel(context.Background(), s.Len(), opts.Workers, func(i int) error {
+		img, err := readImage(s.Files[i], opts)
+		if err != nil {
+			failed[i] = err
+			if opts.SkipCorrupt {
+				return nil
+			}
+			return err
+		}
+		if img.Width != s.Width || img.Height != s.Height {
+			return fmt.Errorf("cannot use image %q: it has %dx%d pixels but %q has %dx%d; give a size to resize all to",
+				s.Files[i], img.Width, img.Height, probe, s.Width, s.Height)
+		}
+		copy(s.Image(i), img.Pix)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.drop(failed)
+	if s.Len() == 0 {
+		return nil, fmt.Errorf("cannot open data set %q: %w: none of its %d files can be read, beginning with: %w", dir, ErrNoData, len(s.Skipped), s.Skipped[0].Err)
+	}
+	return s, nil
+}
+
+// probeSize sets the set's image size to that of its first readable file and
+// returns that file's name.
+func (s *Set) probeSize(opts Options) (string, error) {
+	var first error
+	for _, file := range s.Files {
+		img, err := readImage(file, opts)
+		if err == nil {
+			s.Width, s.Height = img.Width, img.Height
+			return file, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if !opts.SkipCorrupt {
+			break
+		}
+	}
+	return "", first
+}
+
+// drop removes the images whose entry in failed is set and lists them as
+// skipped. The rest moves up, in order.
+func (s *Set) drop(failed []error) {
+	kept := 0
+	for i, err := range failed {
+		if err != nil {
+			s.Skipped = append(s.Skipped, Skipped{File: s.Files[i], Err: err})
+			continue
+		}
+		if kept != i {
+			copy(s.Image(kept), s.Image(i))
+			s.Labels[kept], s.Files[kept] = s.Labels[i], s.Files[i]
+		}
+		kept++
+	}
+	s.Labels, s.Files = s.Labels[:kept], s.Files[:kept]
+	s.Images = s.Images[:kept*s.imageLen()]
+}
+
+func readImage(file string, opts Options) (*vision.Image, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read image: %w", err) // names the file
+	}
+	img, err := vision.Decode(data, vision.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("cannot decode image %q: %w", file, err)
+	}
+	if opts.Size == 0 || img.Width == opts.Size && img.Height == opts.Size {
+		return img, nil
+	}
+	resize := opts.Resize
+	if resize == nil {
+		resize = vision.NfntResizer
+	}
+	img, err = resize(img, opts.Size, opts.Size, vision.Bilinear)
+	if err != nil {
+		return nil, fmt.Errorf("cannot resize image %q: %w", file, err)
+	}
+	return img, nil
+}
