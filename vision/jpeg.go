@@ -1,0 +1,134 @@
+package vision
+
+import (
+	"bytes"
+	"errors"
+	"image/jpeg"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/torchlit/torchlit/vision/internal/turbojpeg"
+)
+
+// turbo opens libjpeg-turbo once, at the first picture or the first question about it, so that importing this package costs
+// nothing. TORCHLIT_JPEG=go leaves it closed: to measure the difference, and to test the fallback where the library is found.
+var turbo = sync.OnceValues(func() (*turbojpeg.Library, error) {
+	if os.Getenv("TORCHLIT_JPEG") == "go" {
+		return nil, errForcedGo
+	}
+	return turbojpeg.Open()
+})
+
+var errForcedGo = errors.New("asked for by TORCHLIT_JPEG=go")
+
+// JPEGBackend says what decodes JPEG in this process, and, when that is the slower decoder, what to install. It is made for a
+// start-up log line and for `torchlit doctor`.
+func JPEGBackend() string {
+	lib, err := turbo()
+	if err != nil {
+		return "Go image/jpeg (about four times slower, and not equal to Pillow in subsampled colour): " + err.Error()
+	}
+	return lib.String()
+}
+
+// HasTurboJPEG tells whether libjpeg-turbo was found, for callers that warn or for tests that need it.
+func HasTurboJPEG() bool {
+	_, err := turbo()
+	return err == nil
+}
+
+// maxScans bounds the work hidden in a progressive file, where each scan of a few bytes makes a decoder walk over all pixels.
+// Real encoders write about ten scans. A picture of full size may have 32; smaller ones more in proportion, up to 500,
+// where libjpeg-turbo itself stops.
+func maxScans(lim Limits, pixels int) int {
+	return min(500, max(32, 32*(lim.maxPixels()/pixels)))
+}
+
+func decodeJPEG(data []byte, lim Limits) (*Image, error) {
+	h, err := readJPEGHeader(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := lim.check("JPEG", h.width, h.height); err != nil {
+		return nil, err
+	}
+	if most := maxScans(lim, h.width*h.height); h.scans > most {
+		return nil, &decodeError{ErrTooLarge, "cannot decode JPEG: its pixels are spread over too many scans"}
+	}
+	var m *Image
+	if lib, libErr := turbo(); libErr == nil {
+		m, err = decodeJPEGTurbo(lib, data, h)
+	} else {
+		m, err = decodeJPEGGo(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return upright(m, h.orientation), nil
+}
+
+// decodeJPEGTurbo decodes straight into pooled memory.
+//
+// Warnings are the delicate part: libjpeg paints what it could not read grey, and warns. See tidyJPEG for why a warning leads
+// to a second decode, of a tidied copy. Whole files, the common case, are decoded once and not copied.
+func decodeJPEGTurbo(lib *turbojpeg.Library, data []byte, h jpegHeader) (*Image, error) {
+	m := Acquire(h.width, h.height)
+	warning, err := turboPixels(lib, m, data, h)
+	if err == nil && warning != "" && !harmless(warning) {
+		warning, err = turboPixels(lib, m, tidyJPEG(data), h)
+	}
+	if err == nil && (warning == "" || harmless(warning)) {
+		return m, nil
+	}
+	m.Release()
+	if err != nil {
+		return nil, corrupt("JPEG", "%s", lower(err.Error()))
+	}
+	if strings.Contains(warning, "remature end of") {
+		return nil, corrupt("JPEG", endsEarly)
+	}
+	return nil, corrupt("JPEG", "%s", lower(warning))
+}
+
+// harmless: bytes left over before the end marker, as many webcams write them. All pixels were read, and nothing comes after
+// the marker, so no later warning can hide behind this one.
+func harmless(warning string) bool {
+	return strings.HasSuffix(warning, "extraneous bytes before marker 0xd9")
+}
+
+func turboPixels(lib *turbojpeg.Library, m *Image, data []byte, h jpegHeader) (warning string, err error) {
+	if h.components != 4 {
+		return lib.DecodeRGB(m.Pix, data, h.width, h.height)
+	}
+	cmyk := Acquire(h.width, (h.height*4+2)/3) // four bytes a pixel out of memory measured in three
+	defer cmyk.Release()
+	ink := cmyk.Pix[:h.width*h.height*4]
+	if warning, err = lib.DecodeCMYK(ink, data, h.width, h.height); err == nil {
+		cmykToRGB(m.Pix, ink, true)
+	}
+	return warning, err
+}
+
+// decodeJPEGGo is the fallback. Go's decoder knows no warnings: what it cannot read is an error, and a missing end marker too,
+// which a tidied copy cures.
+func decodeJPEGGo(data []byte) (*Image, error) {
+	src, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		if again, err2 := jpeg.Decode(bytes.NewReader(tidyJPEG(data))); err2 == nil {
+			src, err = again, nil
+		}
+	}
+	if err != nil {
+		return nil, corruptBy("JPEG", err)
+	}
+	return FromImage(src), nil
+}
+
+// lower makes libjpeg's sentences continue ours, unless they begin with a name such as JPEG or DNL.
+func lower(text string) string {
+	if len(text) > 1 && text[1] >= 'a' {
+		return strings.ToLower(text[:1]) + text[1:]
+	}
+	return text
+}
