@@ -37,6 +37,7 @@ func openFolder(dir string, opts Options) (*Set, error) {
 			}
 			return err
 		}
+		defer img.Release()
 		if img.Width != s.Width || img.Height != s.Height {
 			return fmt.Errorf("cannot use image %q: it has %dx%d pixels but %q has %dx%d; give a size to resize all to",
 				s.Files[i], img.Width, img.Height, probe, s.Width, s.Height)
@@ -62,6 +63,7 @@ func (s *Set) probeSize(opts Options) (string, error) {
 		img, err := readImage(file, opts)
 		if err == nil {
 			s.Width, s.Height = img.Width, img.Height
+			img.Release()
 			return file, nil
 		}
 		if first == nil {
@@ -109,9 +111,10 @@ func readImage(file string, opts Options) (*vision.Image, error) {
 	if resize == nil {
 		resize = vision.NfntResizer
 	}
-	img, err = resize(img, opts.Size, opts.Size, vision.Bilinear)
+	defer img.Release()
+	resized, err := resize(img, opts.Size, opts.Size, vision.Bilinear)
 	if err != nil {
 		return nil, fmt.Errorf("cannot resize image %q: %w", file, err)
 	}
-	return img, nil
+	return resized, nil
 }

@@ -109,6 +109,7 @@ func (s *Set) Resized(side int, resize vision.Resizer) (*Set, error) {
 			return fmt.Errorf("cannot resize image %d of the set: %w", i, err)
 		}
 		copy(out.Image(i), dst.Pix)
+		dst.Release()
 		return nil
 	})
 	if err != nil {
