@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// classify answers the three classify routes.
+func (s *Server) classify(ctx *fasthttp.RequestCtx) {
+	ex := exchangeOf(ctx)
+	m, err := s.modelOf(ctx)
+	if err != nil {
+		s.writeError(ctx, err)
+		return
+	}
+	ex.model = m
+	u, err := s.readUpload(ctx)
+	if err != nil {
+		s.writeError(ctx, err)
+		return
+	}
+	defer u.release()
+
+	rctx, end := s.requestContext(ctx, ex.start, u.timeout)
+	defer end()
+	if u.list {
+		s.answerList(ctx, rctx, ex, u)
+		return
+	}
+	o := s.classifyImage(rctx, ex, u.images[0], u.topK)
+	ex.timing = o.timing
+	if o.err != nil {
+		s.writeError(ctx, o.err)
+		return
+	}
+	var buf [1024]byte
+	setJSON(ctx, appendAnswer(buf[:0], ex.id, -1, m, &o))
+}
+
+// modelOf finds the model that the path names, or the default one.
+func (s *Server) modelOf(ctx *fasthttp.RequestCtx) (*served, error) {
+	c := s.catalog.Load()
+	if len(c.models) == 0 {
+		return nil, errLoading
+	}
+	name, _ := ctx.UserValue("model").(string)
+	version, _ := ctx.UserValue("version").(string)
+	if m := c.find(name, version); m != nil {
+		return m, nil
+	}
+	if c.find(name, "") != nil {
+		return nil, &apiError{
+			status: fasthttp.StatusNotFound, code: "version_not_found",
+			sentence: fmt.Sprintf("Model %q has no version %q.", name, clip(version)),
+		}
+	}
+	return nil, &apiError{
+		status: fasthttp.StatusNotFound, code: "model_not_found",
+		sentence: fmt.Sprintf("There is no model %q here; served are: %s.", clip(name), strings.Join(c.names(), ", ")),
+	}
+}
+
+// clip keeps a caller's own words short enough to be repeated to them.
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return strings.Clone(s)
+}
+
+// requestContext is a context that ends with the request's deadline, when its client leaves, or with the server. end
+// must be called before the handler returns.
+func (s *Server) requestContext(ctx *fasthttp.RequestCtx, start time.Time, timeout time.Duration) (rctx context.Context, end func()) {
+	if timeout == 0 {
+		timeout = s.cfg.DefaultTimeout
+	}
+	parent, cancel := context.WithCancelCause(context.Background())
+	rctx, stopTimer := context.WithDeadline(parent, start.Add(timeout))
+	w := s.watch.add(connOf(ctx.Conn()), cancel)
+	return rctx, func() {
+		s.watch.remove(w)
+		stopTimer()
+		cancel(nil)
+	}
+}
+
+// classifyImage takes one encoded image all the way. It returns only when nothing reads data any more.
+func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, topK int) (o outcome) {
+	m := ex.model
+	defer func() {
+		if r := recover(); r != nil {
+			s.logPanic(ex.id, r)
+			o = outcome{err: errPanic}
+		}
+		o.timing.total = time.Since(ex.start)
+	}()
+	pixels := m.pixels.Get().(*[]byte)
+	waited, took, err := s.decodeInto(ctx, m, data, *pixels)
+	o.timing.queue, o.timing.decode = waited, took
+	if err != nil {
+		m.pixels.Put(pixels)
+		o.err = err
+		return o
+	}
+	m.counts.decode.Observe(took.Seconds())
+
+	r, err := m.Classify(ctx, *pixels)
+	if err != nil {
+		// pixels is not put back: a batch that has begun may still read it.
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		o.err = err
+		return o
+	}
+	m.pixels.Put(pixels)
+	if len(r.Value) != len(m.Labels) {
+		o.err = fmt.Errorf("cannot read the answer of model %q: it has %d logits for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
+		return o
+	}
+	o.top = softmaxTop(r.Value, topK)
+	o.batchSize = r.BatchSize
+	o.timing.queue += r.Queue
+	o.timing.inference = r.Run
+	m.counts.observeAnswer(&o)
+	m.counts.predicted(m.Labels[o.top[0].index])
+	return o
+}
+
+// answerList answers a request for several images: 200 and one entry for each, in order, an error among them if need
+// be. Only when every image failed does the status say so: then it is that of the first.
+func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *exchange, u *upload) {
+	outcomes := make([]outcome, len(u.images))
+	var wg sync.WaitGroup
+	for i, data := range u.images {
+		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, data, u.topK) })
+	}
+	wg.Wait()
+
+	body := append(make([]byte, 0, 512*len(outcomes)), `{"results":[`...)
+	failed := 0
+	for i := range outcomes {
+		o := &outcomes[i]
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = appendAnswer(body, ex.id, i, ex.model, o)
+		if o.err != nil {
+			failed++
+			ex.err = o.err
+			s.countRejected(ctx, public(o.err))
+		}
+		ex.timing.widen(o.timing)
+	}
+	body = append(body, "]}"...)
+	if failed == len(outcomes) {
+		first := public(outcomes[0].err)
+		ctx.SetStatusCode(first.status)
+		if first.status == fasthttp.StatusServiceUnavailable {
+			ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retryAfter(outcomes[0].err))
+		}
+	}
+	setJSON(ctx, body)
+}
+
+// widen makes t cover o too: images of one request go in parallel, so the slowest counts.
+func (t *timing) widen(o timing) {
+	t.decode = max(t.decode, o.decode)
+	t.queue = max(t.queue, o.queue)
+	t.inference = max(t.inference, o.inference)
+}

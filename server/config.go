@@ -1,0 +1,142 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+// Config says how a Server behaves. The zero value of every field stands for the default its comment ends with.
+type Config struct {
+	// Addr is the TCP address Start listens on, HOST:PORT. Default ":8080".
+	Addr string
+
+	// Models are served from the start; the first is the one that /v1/classify uses. It may stay empty: then the
+	// server answers "loading" until SetModels. Default none.
+	Models []Model
+
+	// MaxBodyBytes bounds one request's body; a larger one is refused with 413. Default 32 MiB.
+	MaxBodyBytes int
+
+	// MaxImagesPerRequest bounds the images in one form or one JSON list. Default 32.
+	MaxImagesPerRequest int
+
+	// MaxConns bounds the open connections; one more is told 503 and closed. Default 8192.
+	MaxConns int
+
+	// DecodeWorkers is how many images are decoded at once. Default: one for each CPU.
+	DecodeWorkers int
+
+	// MaxDecodeQueue bounds the images that wait for a decode worker; one more is refused with 503. Default 1024.
+	MaxDecodeQueue int
+
+	// DefaultTimeout is the deadline of a request that names none, counted from its last byte. Default 30 s.
+	DefaultTimeout time.Duration
+
+	// MaxTimeout is the longest deadline a request may ask for. Default 5 min.
+	MaxTimeout time.Duration
+
+	// ReadTimeout bounds the time from a request's first byte to its last. Default 60 s.
+	ReadTimeout time.Duration
+
+	// WriteTimeout bounds the writing of one reply. Default 30 s.
+	WriteTimeout time.Duration
+
+	// IdleTimeout closes a keep-alive connection on which nothing comes. Default 120 s.
+	IdleTimeout time.Duration
+
+	// DrainGrace is how long Drain goes on serving after readiness turned false, so that a load balancer can
+	// notice. Zero means none.
+	DrainGrace time.Duration
+
+	// SlowRequest is the duration from which a request is logged as slow. Default 1 s.
+	SlowRequest time.Duration
+
+	// Build describes the binary in torchlit_build_info; keys are label names (version, commit, libtorch). Default
+	// none.
+	Build map[string]string
+
+	// Metrics receives the counts and is served at /metrics. Default: NewMetrics(nil).
+	Metrics *Metrics
+
+	// Logger takes the log. Requests are logged at debug level, slow ones and client-visible failures of ours above
+	// it. Default: no log.
+	Logger *zap.Logger
+}
+
+const (
+	defaultAddr           = ":8080"
+	defaultMaxBodyBytes   = 32 << 20
+	defaultMaxImages      = 32
+	defaultMaxConns       = 8192
+	defaultMaxDecodeQueue = 1024
+	defaultTimeout        = 30 * time.Second
+	defaultMaxTimeout     = 5 * time.Minute
+	defaultReadTimeout    = 60 * time.Second
+	defaultWriteTimeout   = 30 * time.Second
+	defaultIdleTimeout    = 120 * time.Second
+	defaultSlowRequest    = time.Second
+)
+
+// setDefaults fills in what was left zero.
+func (c *Config) setDefaults() {
+	setDefault(&c.Addr, defaultAddr)
+	setDefault(&c.MaxBodyBytes, defaultMaxBodyBytes)
+	setDefault(&c.MaxImagesPerRequest, defaultMaxImages)
+	setDefault(&c.MaxConns, defaultMaxConns)
+	setDefault(&c.DecodeWorkers, runtime.GOMAXPROCS(0))
+	setDefault(&c.MaxDecodeQueue, defaultMaxDecodeQueue)
+	setDefault(&c.DefaultTimeout, defaultTimeout)
+	setDefault(&c.MaxTimeout, defaultMaxTimeout)
+	setDefault(&c.ReadTimeout, defaultReadTimeout)
+	setDefault(&c.WriteTimeout, defaultWriteTimeout)
+	setDefault(&c.IdleTimeout, defaultIdleTimeout)
+	setDefault(&c.SlowRequest, defaultSlowRequest)
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+// Validate reports the first setting that cannot work, and what to change.
+func (c *Config) Validate() error {
+	for _, n := range []struct {
+		name string
+		v    int
+	}{
+		{"MaxBodyBytes", c.MaxBodyBytes}, {"MaxImagesPerRequest", c.MaxImagesPerRequest}, {"MaxConns", c.MaxConns},
+		{"DecodeWorkers", c.DecodeWorkers}, {"MaxDecodeQueue", c.MaxDecodeQueue},
+	} {
+		if n.v < 0 {
+			return fmt.Errorf("cannot use %s = %d: it must not be negative; leave it at 0 for the default", n.name, n.v)
+		}
+	}
+	for _, d := range []struct {
+		name string
+		v    time.Duration
+	}{
+		{"DefaultTimeout", c.DefaultTimeout}, {"MaxTimeout", c.MaxTimeout}, {"ReadTimeout", c.ReadTimeout},
+		{"WriteTimeout", c.WriteTimeout}, {"IdleTimeout", c.IdleTimeout}, {"DrainGrace", c.DrainGrace},
+	} {
+		if d.v < 0 {
+			return fmt.Errorf("cannot use %s = %s: it must not be negative; leave it at 0 for the default", d.name, d.v)
+		}
+	}
+	if c.MaxTimeout > 0 && c.DefaultTimeout > c.MaxTimeout {
+		return errors.New("cannot use a DefaultTimeout above MaxTimeout: lower the first or raise the second")
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// conn is an accepted connection. It adds three things that fasthttp leaves out: the raw descriptor, so that a client
+// that leaves can be noticed; a last look for data before an idle connection is closed in a drain; and a lingering close after a
+// refused upload.
+type conn struct {
+	net.Conn
+	set      *connSet
+	raw      syscall.RawConn // nil when the connection has no descriptor
+	accepted time.Time
+	state    atomic.Int32 // a fasthttp.ConnState
+	nudged   atomic.Bool  // a drain wants an idle Read to end
+	linger   atomic.Bool  // read on a while before closing
+	closing  sync.Once
+}
+
+// Read is net.Conn's, except after nudge: then the deadline it ran into was not meant for a request that came in the
+// same instant, so such a request is read, and a connection on which nothing came ends in io.EOF, as if the client had
+// closed it.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.nudged.CompareAndSwap(true, false) {
+		return c.lastLook(p)
+	}
+	return n, err
+}
+
+// lastLookFor is how long a nudged Read waits for bytes that are already here.
+const lastLookFor = 2 * time.Millisecond
+
+func (c *conn) lastLook(p []byte) (int, error) {
+	if fasthttp.ConnState(c.state.Load()) == fasthttp.StateActive {
+		_ = c.SetReadDeadline(time.Now().Add(c.set.readTimeout))
+		return c.Conn.Read(p)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(lastLookFor))
+	n, err := c.Conn.Read(p)
+	if n == 0 {
+		return 0, io.EOF
+	}
+	_ = c.SetReadDeadline(time.Now().Add(c.set.readTimeout))
+	return n, err
+}
+
+// nudge ends a Read that waits for a next request.
+func (c *conn) nudge() {
+	c.nudged.Store(true)
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+}
+
+const (
+	lingerFor   = time.Second
+	lingerBytes = 64 << 20
+)
+
+// Close closes the connection once. With linger set it first says that no more is coming and reads on a while: closing
+// on top of unread data makes the kernel reset the connection, and the reply that explains the refusal is lost with it.
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.closing.Do(func() {
+		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.Load() && half.CloseWrite() == nil {
+			_ = c.SetReadDeadline(time.Now().Add(lingerFor))
+			_, _ = io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes))
+		}
+		c.set.remove(c)
+		err = c.Conn.Close()
+	})
+	return err
+}
+
+// connOf finds our connection under whatever fasthttp or crypto/tls has put around it; nil if there is none.
+func connOf(nc net.Conn) *conn {
+	for {
+		switch c := nc.(type) {
+		case *conn:
+			return c
+		case interface{ NetConn() net.Conn }:
+			nc = c.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+// connSet knows every open connection.
+type connSet struct {
+	max         int
+	readTimeout time.Duration
+
+	mu    sync.Mutex
+	open  map[*conn]struct{}
+	empty sync.Cond // signalled when open becomes empty
+}
+
+func newConnSet(limit int, readTimeout time.Duration) *connSet {
+	s := &connSet{max: limit, readTimeout: readTimeout, open: map[*conn]struct{}{}}
+	s.empty.L = &s.mu
+	return s
+}
+
+// add wraps nc and takes it in, or returns nil when the set is full.
+func (s *connSet) add(nc net.Conn) *conn {
+	c := &conn{Conn: nc, set: s, accepted: time.Now()}
+	if sc, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.open) >= s.max {
+		return nil
+	}
+	s.open[c] = struct{}{}
+	return c
+}
+
+func (s *connSet) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+	if len(s.open) == 0 {
+		s.empty.Broadcast()
+	}
+}
+
+// setState is fasthttp's ConnState hook.
+func (s *connSet) setState(nc net.Conn, state fasthttp.ConnState) {
+	if c := connOf(nc); c != nil {
+		c.state.Store(int32(state))
+	}
+}
+
+// newConnPatience is how long a drain waits for the first request of a connection that was accepted late.
+const newConnPatience = 500 * time.Millisecond
+
+// nudgeIdle asks every connection that serves no request to end, and returns how many are open.
+func (s *connSet) nudgeIdle() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		switch fasthttp.ConnState(c.state.Load()) {
+		case fasthttp.StateIdle:
+			c.nudge()
+		case fasthttp.StateNew:
+			if time.Since(c.accepted) > newConnPatience {
+				c.nudge()
+			}
+		}
+	}
+	return len(s.open)
+}
+
+func (s *connSet) closeAll() {
+	s.mu.Lock()
+	all := make([]*conn, 0, len(s.open))
+	for c := range s.open {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	for _, c := range all {
+		c.linger.Store(false)
+		_ = c.Conn.Close() // the goroutine that serves it takes it out of the set
+	}
+}
+
+// waitEmpty returns when no connection is open.
+func (s *connSet) waitEmpty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.open) > 0 {
+		s.empty.Wait()
+	}
+}
+
+// listener wraps what it accepts into conn and refuses what is too much.
+type listener struct {
+	net.Listener
+	set      *connSet
+	reject   func(net.Conn)
+	stopping atomic.Bool
+	once     sync.Once
+}
+
+// Accept returns the next connection, or io.EOF after stop.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			if l.stopping.Load() {
+				_ = l.Close()
+				return nil, io.EOF
+			}
+			return nil, err
+		}
+		if c := l.set.add(nc); c != nil {
+			return c, nil
+		}
+		l.reject(nc)
+	}
+}
+
+// backlogFor is how long stop goes on accepting: connections that the kernel has completed are clients to whom closing
+// the listener at once would be a reset.
+const backlogFor = 20 * time.Millisecond
+
+// stop ends Accept: after the backlog is empty where the listener has deadlines, else at once.
+func (l *listener) stop() {
+	if l.stopping.Swap(true) {
+		return
+	}
+	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok && d.SetDeadline(time.Now().Add(backlogFor)) == nil {
+		return // Accept closes it
+	}
+	_ = l.Close()
+}
+
+// Close closes the listener once.
+func (l *listener) Close() error {
+	err := net.ErrClosed
+	l.once.Do(func() { err = l.Listener.Close() })
+	return err
+}

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/torchlit/torchlit/vision"
+)
+
+// decodePool bounds how many images are decoded at once, and how many may wait for that. The goroutine that has a
+// place decodes itself: handing the bytes to another would only add two switches.
+type decodePool struct {
+	places   chan struct{} // one token for each image being decoded
+	waiting  atomic.Int64
+	maxQueue int64
+}
+
+func newDecodePool(workers, maxQueue int) *decodePool {
+	return &decodePool{places: make(chan struct{}, workers), maxQueue: int64(maxQueue)}
+}
+
+// enter waits for a place. Leave must follow if it returns nil.
+func (p *decodePool) enter(ctx context.Context) error {
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	default:
+	}
+	if p.waiting.Add(1) > p.maxQueue {
+		p.waiting.Add(-1)
+		return errDecodeBusy
+	}
+	defer p.waiting.Add(-1)
+	select {
+	case p.places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (p *decodePool) leave() { <-p.places }
+
+// decodeInto decodes data and writes the model's input to pixels, within the pool's bounds. It returns how long it
+// waited for a place and how long the work took.
+func (s *Server) decodeInto(ctx context.Context, m *served, data, pixels []byte) (waited, took time.Duration, err error) {
+	start := time.Now()
+	if err := s.decode.enter(ctx); err != nil {
+		return time.Since(start), 0, err
+	}
+	defer s.decode.leave()
+	begin := time.Now()
+	if ctx.Err() != nil { // it may have ended in the same instant
+		return begin.Sub(start), 0, context.Cause(ctx)
+	}
+	img, err := vision.Decode(data, m.Limits)
+	if err != nil {
+		return begin.Sub(start), time.Since(begin), err
+	}
+	defer img.Release()
+	err = m.Preprocess.Apply(img, m.Resizer, pixels)
+	return begin.Sub(start), time.Since(begin), err
+}

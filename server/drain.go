@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// drainTick is how often a drain looks for connections that have become idle.
+const drainTick = 10 * time.Millisecond
+
+// Drain stops the server without losing a request, and returns when the last one is answered.
+//
+// The promise: a request whose connection was accepted gets its answer. fasthttp's own Shutdown cannot keep it alone,
+// because it closes the listener first, when a load balancer still believes in us, and then closes idle connections,
+// on some of which a request is just arriving. So the order here is another:
+//
+//  1. From now on /readyz says no, and every reply carries "Connection: close". Serving goes on for DrainGrace: load
+//     balancers look away, and clients that keep connections alive find theirs closed behind an answer, which is the
+//     one moment at which HTTP/1.1 can close a connection without a race.
+//  2. The listener accepts what the kernel's backlog still holds, then closes.
+//  3. A connection that is still idle is closed, but only after a last look for bytes (conn.Read): a request that
+//     arrived in the same instant is served. New connections get a moment to send their first request.
+//  4. When no connection is open, no request is under way.
+//
+// The batchers must keep working until Drain has returned; drain and close them after it. When ctx ends first, Drain
+// returns an error that says what is left; Close then cuts it off. A second Drain waits likewise.
+func (s *Server) Drain(ctx context.Context) error {
+	first := !s.draining.Swap(true)
+	if first && s.cfg.DrainGrace > 0 {
+		s.log.Info("draining: not ready any more, still serving", zap.Duration("grace", s.cfg.DrainGrace))
+		select {
+		case <-time.After(s.cfg.DrainGrace):
+		case <-ctx.Done():
+		}
+	}
+	s.stopAccepting()
+	s.serving.Wait()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for {
+		left := s.conns.nudgeIdle()
+		if left == 0 {
+			s.log.Info("drained: every accepted request is answered")
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cannot finish the drain, %d connections are still open: %w; allow it more time", left, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/vision"
+)
+
+// apiError is an error that may be shown to the client as it is.
+type apiError struct {
+	status   int
+	code     string // snake_case, for programs
+	sentence string // one sentence, for people
+	reason   string // label of torchlit_rejected_total; empty when the request was not turned away for load
+}
+
+func (e *apiError) Error() string { return e.sentence }
+
+// badRequest makes the 400 of a body or a parameter that cannot be used.
+func badRequest(code, sentence string) *apiError {
+	return &apiError{status: fasthttp.StatusBadRequest, code: code, sentence: sentence}
+}
+
+// Causes that a request's context is cancelled with.
+var (
+	errClientGone = errors.New("the client has gone")
+	errStopped    = errors.New("the server was closed")
+	errDecodeBusy = errors.New("too many images wait for a decode worker")
+	errPanic      = errors.New("panic while serving")
+)
+
+// statusClientGone is what nginx uses for a client that did not wait; it is only ever counted and logged.
+const statusClientGone = 499
+
+// errorTable turns inner errors into what a client may know of them: the first entry that errors.Is agrees with. An
+// empty sentence means that the error's own text was written for the client, as vision's are. Whatever is not in the
+// table is an internal error; its text goes to the log alone.
+var errorTable = []struct {
+	is error
+	as apiError
+}{
+	{vision.ErrEmpty, apiError{fasthttp.StatusBadRequest, "empty_image", "", ""}},
+	{vision.ErrNotImage, apiError{fasthttp.StatusUnsupportedMediaType, "not_an_image", "", ""}},
+	{vision.ErrTooLarge, apiError{fasthttp.StatusRequestEntityTooLarge, "too_many_pixels", "", ""}},
+	{vision.ErrCorrupt, apiError{fasthttp.StatusUnprocessableEntity, "cannot_decode", "", ""}},
+	{batching.ErrQueueFull, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: its queue is full. Try again shortly.", "queue_full"}},
+	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
+	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
+	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
+	{errStopped, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server was shut down. Try again shortly.", "draining"}},
+	{errLoading, apiError{fasthttp.StatusServiceUnavailable, "loading", "The server is still loading its model. Try again shortly.", "loading"}},
+	{errClientGone, apiError{statusClientGone, "client_gone", "The client closed its connection before the answer was ready.", "client_gone"}},
+	{context.DeadlineExceeded, apiError{fasthttp.StatusGatewayTimeout, "deadline_exceeded", "The deadline passed before the answer was ready.", "deadline"}},
+}
+
+var errInternal = apiError{status: fasthttp.StatusInternalServerError, code: "internal", sentence: "Something went wrong on the server. The log has the details under this request's id."}
+
+// public returns what the client is told of err. It never returns nil.
+func public(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	for i := range errorTable {
+		if !errors.Is(err, errorTable[i].is) {
+			continue
+		}
+		e := errorTable[i].as
+		if e.sentence == "" {
+			e.sentence = sentence(err.Error())
+		}
+		return &e
+	}
+	return &errInternal
+}
+
+// sentence makes an error's text begin and end as a sentence does.
+func sentence(text string) string {
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
+// retryAfter is the value of Retry-After for err: the queue's own estimate if it has one, in whole seconds, at least 1.
+func retryAfter(err error) string {
+	d := time.Second
+	if e, ok := errors.AsType[*batching.RetryError](err); ok {
+		d = e.RetryAfter
+	}
+	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+}
+
+// writeError answers with err's status, code and sentence, and notes err for the log.
+func (s *Server) writeError(ctx *fasthttp.RequestCtx, err error) {
+	e := public(err)
+	if ex := exchangeOf(ctx); ex != nil {
+		ex.err = err
+	}
+	s.countRejected(ctx, e)
+	ctx.SetStatusCode(e.status)
+	if e.status == fasthttp.StatusServiceUnavailable {
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retryAfter(err))
+	}
+	setJSON(ctx, appendError(nil, e))
+}
+
+func (s *Server) countRejected(ctx *fasthttp.RequestCtx, e *apiError) {
+	if e.reason == "" {
+		return
+	}
+	name, version := "", ""
+	if ex := exchangeOf(ctx); ex != nil && ex.model != nil {
+		name, version = ex.model.Name, ex.model.Version
+	}
+	s.cfg.Metrics.rejected.WithLabelValues(name, version, e.reason).Inc()
+}

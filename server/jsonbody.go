@@ -1,0 +1,107 @@
+package server
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/valyala/fastjson"
+)
+
+// jsonParsers are pooled: a parser keeps its copy of the body, and values point into that.
+var jsonParsers fastjson.ParserPool
+
+// parseJSON reads {"image": "<base64>"} or {"images": ["<base64>", …]} with top_k and timeout_ms. The images are
+// decoded into buffers of u; nothing points into body afterwards.
+func (u *upload) parseJSON(body []byte, lim limits) error {
+	p := jsonParsers.Get()
+	defer jsonParsers.Put(p)
+	v, err := p.ParseBytes(body)
+	if err != nil {
+		return badRequest("bad_json", "The body is not valid JSON; send {\"image\": \"<base64>\"}.")
+	}
+	if v.Type() != fastjson.TypeObject {
+		return badRequest("bad_json", "The body must be a JSON object such as {\"image\": \"<base64>\"}.")
+	}
+	for _, name := range []string{"top_k", "timeout_ms"} {
+		if err := u.setJSONOption(name, v.Get(name), lim); err != nil {
+			return err
+		}
+	}
+	one, many := v.Get("image"), v.Get("images")
+	switch {
+	case one != nil && many != nil:
+		return badRequest("bad_json", "The body has both \"image\" and \"images\"; send one of them.")
+	case one != nil:
+		return u.addBase64(one, `"image"`)
+	case many != nil:
+		return u.addAll(many, lim)
+	}
+	return badRequest("no_image", "The JSON has no \"image\"; send {\"image\": \"<base64>\"} or {\"images\": [\"<base64>\", …]}.")
+}
+
+func (u *upload) setJSONOption(name string, v *fastjson.Value, lim limits) error {
+	if v == nil {
+		return nil
+	}
+	n, err := v.Int()
+	if err != nil {
+		n = -1 // no option takes a negative number
+	}
+	return u.setNumber(name, n, lim)
+}
+
+func (u *upload) addAll(v *fastjson.Value, lim limits) error {
+	all, err := v.Array()
+	if err != nil {
+		return badRequest("bad_json", "\"images\" must be a list of base64 strings.")
+	}
+	if len(all) == 0 {
+		return badRequest("no_image", "The list \"images\" is empty; send at least one.")
+	}
+	if len(all) > lim.images {
+		return tooManyImages(len(all), lim.images)
+	}
+	for i, one := range all {
+		if err := u.addBase64(one, fmt.Sprintf("\"images\"[%d]", i)); err != nil {
+			return err
+		}
+	}
+	u.list = true
+	return nil
+}
+
+// addBase64 decodes one image. It takes the standard and the URL alphabet, with or without padding and line breaks, and the
+// "data:image/…;base64," that browsers put before it.
+func (u *upload) addBase64(v *fastjson.Value, where string) error {
+	text, err := v.StringBytes()
+	if err != nil {
+		return badRequest("bad_json", where+" must be a string of base64.")
+	}
+	if bytes.HasPrefix(text, []byte("data:")) {
+		_, after, found := bytes.Cut(text, []byte(";base64,"))
+		if !found {
+			return badRequest("bad_base64", where+" is a data: URL without base64; send its bytes as base64.")
+		}
+		text = after
+	}
+	b := u.buffer()
+	b.B, err = appendBase64(b.B[:0], text)
+	if err != nil {
+		return badRequest("bad_base64", where+" is not valid base64.")
+	}
+	if len(b.B) == 0 {
+		return badRequest("empty_image", where+" is empty; send an image.")
+	}
+	u.images = append(u.images, b.B)
+	return nil
+}
+
+func appendBase64(dst, text []byte) ([]byte, error) {
+	text = bytes.TrimRight(text, "=\r\n \t")
+	enc := base64.RawStdEncoding
+	if bytes.ContainsAny(text, "-_") {
+		enc = base64.RawURLEncoding
+	}
+	return enc.AppendDecode(dst, text)
+}

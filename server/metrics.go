@@ -1,0 +1,168 @@
+package server
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/fasthttpadaptor"
+
+	"github.com/torchlit/torchlit/batching"
+)
+
+// Metrics holds everything that /metrics shows. It is made before the batchers, which report to it, and the server, which
+// serves it. Every method may be called from any goroutine.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests    *prometheus.CounterVec
+	rejected    *prometheus.CounterVec
+	predictions *prometheus.CounterVec
+	batches     *prometheus.CounterVec
+	request     *prometheus.HistogramVec
+	decode      *prometheus.HistogramVec
+	queue       *prometheus.HistogramVec
+	inference   *prometheus.HistogramVec
+	batchSize   *prometheus.HistogramVec
+	queueDepth  *prometheus.GaugeVec
+	loadTime    *prometheus.GaugeVec
+	info        *prometheus.GaugeVec
+	inflight    prometheus.Gauge
+}
+
+// durationBuckets reach from a queue wait on an idle machine to a deadline, three a decade.
+var durationBuckets = []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}
+
+var batchBuckets = []float64{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256}
+
+// NewMetrics registers every metric with r, and the Go runtime's and the process's beside them. A nil r means a registry of
+// its own. It panics when r holds metrics of these names already.
+func NewMetrics(r *prometheus.Registry) *Metrics {
+	if r == nil {
+		r = prometheus.NewRegistry()
+	}
+	ofModel := []string{"model", "version"}
+	with := func(label string) []string { return append(slices.Clone(ofModel), label) }
+	counter := func(name, help string, labels []string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, ofModel)
+	}
+	gauge := func(name, help string, labels []string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		registry:    r,
+		requests:    counter("torchlit_requests_total", "HTTP requests by status code; model is empty for those about no model.", with("code")),
+		rejected:    counter("torchlit_rejected_total", "Images and requests turned away or given up, by reason.", with("reason")),
+		predictions: counter("torchlit_predictions_total", "Answers by their likeliest label.", with("label")),
+		batches:     counter("torchlit_batches_total", "Batches run, by what released them.", with("reason")),
+		request:     histogram("torchlit_request_duration_seconds", "From a request's last byte to its answer.", durationBuckets),
+		decode:      histogram("torchlit_decode_duration_seconds", "Decoding and resizing of one image.", durationBuckets),
+		queue:       histogram("torchlit_queue_duration_seconds", "Waiting of one image for a decode worker and for a batch.", durationBuckets),
+		inference:   histogram("torchlit_inference_duration_seconds", "Run time of the batch an image was in, counted for each image.", durationBuckets),
+		batchSize:   histogram("torchlit_batch_size", "Images in one batch.", batchBuckets),
+		queueDepth:  gauge("torchlit_queue_depth", "Images that wait for a batch.", ofModel),
+		loadTime:    gauge("torchlit_model_load_duration_seconds", "How long the model took to load and warm up.", ofModel),
+		info:        gauge("torchlit_model_info", "1 for each model served, described by its labels.", append(slices.Clone(ofModel), "architecture", "precision", "device")),
+		inflight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "torchlit_inflight_requests", Help: "Requests being answered."}),
+	}
+	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
+		m.queueDepth, m.loadTime, m.info, m.inflight,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// ModelMetrics is Metrics for one version of one model, with its counters looked up once.
+type ModelMetrics struct {
+	all           *Metrics
+	name, version string
+
+	request, decode, queue, inference, batchSize prometheus.Observer
+	queueDepth                                   prometheus.Gauge
+}
+
+// Model returns the metrics of a model. The same names give the same counters.
+func (m *Metrics) Model(name, version string) *ModelMetrics {
+	return &ModelMetrics{
+		all: m, name: name, version: version,
+		request:    m.request.WithLabelValues(name, version),
+		decode:     m.decode.WithLabelValues(name, version),
+		queue:      m.queue.WithLabelValues(name, version),
+		inference:  m.inference.WithLabelValues(name, version),
+		batchSize:  m.batchSize.WithLabelValues(name, version),
+		queueDepth: m.queueDepth.WithLabelValues(name, version),
+	}
+}
+
+// Loaded records how long the model took to load and warm up.
+func (m *ModelMetrics) Loaded(took time.Duration) {
+	m.all.loadTime.WithLabelValues(m.name, m.version).Set(took.Seconds())
+}
+
+// Observer reports a batcher to these metrics: hand it over as batching.Config.Observer. Refusals are not counted here: the
+// server counts each where it answers it.
+func (m *ModelMetrics) Observer() batching.Observer {
+	return batching.Observer{
+		Enqueued: func(depth int) { m.queueDepth.Set(float64(depth)) },
+		Dequeued: func(_, depth int) { m.queueDepth.Set(float64(depth)) },
+		BatchDone: func(b batching.Batch) {
+			m.batchSize.Observe(float64(b.Size))
+			m.all.batches.WithLabelValues(m.name, m.version, b.Reason.String()).Inc()
+		},
+	}
+}
+
+func (m *ModelMetrics) observeAnswer(o *outcome) {
+	m.queue.Observe(o.timing.queue.Seconds())
+	m.inference.Observe(o.timing.inference.Seconds())
+}
+
+// predicted counts an answer by its likeliest label.
+func (m *ModelMetrics) predicted(label string) {
+	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
+}
+
+func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
+	name, version := "", ""
+	if sm != nil {
+		name, version = sm.Name, sm.Version
+		sm.counts.request.Observe(took.Seconds())
+	}
+	m.requests.WithLabelValues(name, version, strconv.Itoa(status)).Inc()
+}
+
+// setInfo makes torchlit_model_info name exactly the models of c.
+func (m *Metrics) setInfo(c *catalog) {
+	m.info.Reset()
+	for _, sm := range c.models {
+		d := sm.Description
+		m.info.WithLabelValues(sm.Name, sm.Version, d.Architecture, d.Precision, d.Device).Set(1)
+	}
+}
+
+// setBuild shows torchlit_build_info with the given labels.
+func (m *Metrics) setBuild(labels map[string]string) {
+	if len(labels) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(labels))
+	values := make([]string, len(names))
+	for i, n := range names {
+		values[i] = strings.ToValidUTF8(labels[n], "?")
+	}
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "torchlit_build_info", Help: "1, described by its labels."}, names)
+	m.registry.MustRegister(g)
+	g.WithLabelValues(values...).Set(1)
+}
+
+func (m *Metrics) handler() fasthttp.RequestHandler {
+	return fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+}

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+
+	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/vision"
+)
+
+// Model is one version of one model, as the server sees it. The server only reads it, from many goroutines at once.
+type Model struct {
+	// Name and Version appear in routes, replies and metric labels: letters, digits, '.', '_' and '-'. An empty
+	// Version stands for "1".
+	Name, Version string
+
+	// Labels names the classes by index; its length is the number of classes.
+	Labels []string
+
+	// Limits bounds what is decoded. Zero means vision's own default.
+	Limits vision.Limits
+
+	// Preprocess makes Height×Width×3 uint8 RGB pixels of a decoded image.
+	Preprocess vision.Preprocess
+
+	// Resizer is what Preprocess resizes with. Nil means vision.NfntResizer.
+	Resizer vision.Resizer
+
+	// Classify takes the pixels of one image (Height×Width×3 uint8 RGB, row-major) and returns one logit for each
+	// class; the server makes probabilities of them. Many goroutines call it at once. The pixels belong to it
+	// until it returns nil; after an error the server never uses that memory again, because a batch that has
+	// started may still read it. A returned Value belongs to the server.
+	Classify func(ctx context.Context, pixels []byte) (batching.Result[[]float32], error)
+
+	// Description is shown by /v1/models.
+	Description Description
+}
+
+// Description is what /v1/models and the page tell about a model. Every field may be empty.
+type Description struct {
+	Architecture string  `json:"architecture,omitempty"` // for example "resnet18"
+	Precision    string  `json:"precision,omitempty"`    // for example "fp32"
+	Device       string  `json:"device,omitempty"`       // for example "cpu"
+	Parameters   int64   `json:"parameters,omitempty"`   // number of weights
+	Accuracy     float64 `json:"accuracy,omitempty"`     // share of right answers, 0 to 1
+	AccuracyOn   string  `json:"accuracy_on,omitempty"`  // what it was measured on
+}
+
+// nameForm keeps names usable in a path, in a label and in a log line as they are.
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// served is a Model made ready: names quoted, buffers pooled, counters looked up.
+type served struct {
+	Model
+	labelsJSON [][]byte // each label as a JSON string
+	pixels     sync.Pool
+	counts     *ModelMetrics
+}
+
+func newServed(m Model, metrics *Metrics) (*served, error) {
+	if m.Version == "" {
+		m.Version = "1"
+	}
+	if !nameForm.MatchString(m.Name) || !nameForm.MatchString(m.Version) {
+		return nil, fmt.Errorf("cannot serve model %q version %q: a name is made of letters, digits, '.', '_' and '-'; rename its folder", m.Name, m.Version)
+	}
+	if len(m.Labels) == 0 {
+		return nil, fmt.Errorf("cannot serve model %q: it has no labels; add label_names to its config.json", m.Name)
+	}
+	if m.Classify == nil {
+		panic("BUG: a Model without Classify")
+	}
+	if m.Preprocess.Width <= 0 || m.Preprocess.Height <= 0 {
+		return nil, fmt.Errorf("cannot serve model %q: its input is %d×%d pixels; set input_size in its config.json", m.Name, m.Preprocess.Width, m.Preprocess.Height)
+	}
+	if m.Resizer == nil {
+		m.Resizer = vision.NfntResizer
+	}
+	sm := &served{Model: m, counts: metrics.Model(m.Name, m.Version)}
+	for _, l := range m.Labels {
+		sm.labelsJSON = append(sm.labelsJSON, appendString(nil, l))
+	}
+	size := m.Preprocess.Width * m.Preprocess.Height * 3
+	sm.pixels.New = func() any {
+		b := make([]byte, size)
+		return &b
+	}
+	return sm, nil
+}
+
+// catalog is the set of models served at one moment. It never changes; SetModels puts another in its place.
+type catalog struct {
+	models []*served // in the order given; the first is the default
+}
+
+func newCatalog(models []Model, metrics *Metrics) (*catalog, error) {
+	c := &catalog{}
+	for _, m := range models {
+		sm, err := newServed(m, metrics)
+		if err != nil {
+			return nil, err
+		}
+		if c.find(sm.Name, sm.Version) != nil {
+			return nil, fmt.Errorf("cannot serve model %q version %q twice: give one of them another version", sm.Name, sm.Version)
+		}
+		c.models = append(c.models, sm)
+	}
+	return c, nil
+}
+
+// find returns the named model, or nil. An empty version means the one given last, an empty name the first model's.
+func (c *catalog) find(name, version string) *served {
+	if name == "" && len(c.models) > 0 {
+		name = c.models[0].Name
+	}
+	for i := len(c.models) - 1; i >= 0; i-- {
+		m := c.models[i]
+		if m.Name == name && (version == "" || m.Version == version) {
+			return m
+		}
+	}
+	return nil
+}
+
+// names returns every model name once, in order.
+func (c *catalog) names() []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, m := range c.models {
+		if !seen[m.Name] {
+			seen[m.Name] = true
+			out = append(out, m.Name)
+		}
+	}
+	return out
+}
+
+// SetModels puts another set of models in the place of the present one, at once and for all later requests. Requests
+// under way finish on the model they started with. It fails, and changes nothing, when a model cannot be served.
+func (s *Server) SetModels(models []Model) error {
+	c, err := newCatalog(models, s.cfg.Metrics)
+	if err != nil {
+		return err
+	}
+	s.catalog.Store(c)
+	s.cfg.Metrics.setInfo(c)
+	return nil
+}
+
+var errLoading = errors.New("no model is loaded yet")

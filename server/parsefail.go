@@ -1,0 +1,89 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// parseFailed answers requests that fasthttp could not read; no handler ran for them. fasthttp closes the connection
+// behind the reply.
+func (s *Server) parseFailed(ctx *fasthttp.RequestCtx, err error) {
+	ex := &exchange{start: time.Now(), id: requestIDOf(ctx)}
+	ctx.SetUserValue(exchangeKey, ex)
+	ctx.Response.Reset()
+	s.cfg.Metrics.inflight.Inc() // finish takes it back
+	s.writeError(ctx, s.readError(err))
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		if c := connOf(ctx.Conn()); c != nil {
+			c.linger.Store(true)
+		}
+	}
+	s.finish(ctx, ex)
+}
+
+// readError turns what fasthttp says of a request into what the client is told.
+func (s *Server) readError(err error) *apiError {
+	var tooLong *fasthttp.ErrSmallBuffer
+	var netErr net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return &apiError{
+			status: fasthttp.StatusRequestEntityTooLarge, code: "body_too_large",
+			sentence: fmt.Sprintf("The request is larger than the %s that this server accepts.", humanBytes(s.cfg.MaxBodyBytes)),
+		}
+	case errors.As(err, &tooLong):
+		return &apiError{
+			status: fasthttp.StatusRequestHeaderFieldsTooLarge, code: "headers_too_large",
+			sentence: fmt.Sprintf("The request's headers are larger than the %s that this server accepts.", humanBytes(maxHeaderBytes)),
+		}
+	case errors.As(err, &netErr) && netErr.Timeout():
+		return &apiError{
+			status: fasthttp.StatusRequestTimeout, code: "request_timeout",
+			sentence: fmt.Sprintf("The request did not arrive within %s.", s.cfg.ReadTimeout),
+		}
+	}
+	return badRequest("bad_request", "This is not a complete HTTP request.")
+}
+
+// humanBytes writes a size limit the way a person would.
+func humanBytes(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// rejectConn tells a connection that is one too many so, as far as that can be done without waiting for it.
+func (s *Server) rejectConn(nc net.Conn) {
+	e := &apiError{
+		status: fasthttp.StatusServiceUnavailable, code: "too_many_connections",
+		sentence: "The server has as many connections as it takes. Try again shortly.", reason: "connections",
+	}
+	s.cfg.Metrics.rejected.WithLabelValues("", "", e.reason).Inc()
+	s.cfg.Metrics.observeRequest(nil, e.status, 0)
+	var resp fasthttp.Response
+	resp.SetStatusCode(e.status)
+	resp.SetConnectionClose()
+	resp.Header.Set("X-Request-Id", newRequestID())
+	resp.Header.Set("Server-Timing", string(appendServerTiming(nil, timing{})))
+	resp.Header.Set(fasthttp.HeaderRetryAfter, "1")
+	resp.Header.SetContentType("application/json")
+	resp.SetBodyRaw(appendError(nil, e))
+	_ = nc.SetWriteDeadline(time.Now().Add(rejectWithin))
+	w := bufio.NewWriter(nc)
+	if resp.Write(w) == nil {
+		_ = w.Flush()
+	}
+	_ = nc.Close()
+}
+
+// rejectWithin bounds what a refused connection can cost the goroutine that accepts all others.
+const rejectWithin = 50 * time.Millisecond

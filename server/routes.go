@@ -1,0 +1,149 @@
+package server
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+)
+
+// routes is the list of what the server answers. Whatever is not in it gets a JSON 404 or 405.
+func (s *Server) routes() *router.Router {
+	r := router.New()
+	r.RedirectTrailingSlash = false // a redirected upload would be sent twice
+	r.RedirectFixedPath = false
+	r.NotFound = s.notFound
+	r.MethodNotAllowed = s.methodNotAllowed
+	r.GlobalOPTIONS = func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(fasthttp.StatusNoContent) }
+
+	r.POST("/v1/classify", s.classify)
+	r.POST("/v1/models/{model}/classify", s.classify)
+	r.POST("/v1/models/{model}/versions/{version}/classify", s.classify)
+
+	get := func(path string, h fasthttp.RequestHandler) {
+		r.GET(path, h)
+		r.HEAD(path, h)
+	}
+	get("/v1/models", s.listModels)
+	get("/v1/models/{model}", s.showModel)
+	get("/healthz", s.healthz)
+	get("/readyz", s.readyz)
+	get("/metrics", s.cfg.Metrics.handler())
+	for path, asset := range assets() {
+		get(path, asset.serve)
+	}
+	return r
+}
+
+// exchange is one request's bookkeeping, from its last byte to its answer.
+type exchange struct {
+	id     string
+	start  time.Time
+	model  *served // nil until it is known
+	err    error   // what the client was told about, in full; nil if all went well
+	timing timing
+}
+
+const exchangeKey = "torchlit.exchange"
+
+// exchangeOf returns the bookkeeping of ctx's request, nil when the request was never parsed.
+func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
+	ex, _ := ctx.UserValue(exchangeKey).(*exchange)
+	return ex
+}
+
+// handle is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	ex := &exchange{start: time.Now(), id: requestIDOf(ctx)}
+	ctx.SetUserValue(exchangeKey, ex)
+	s.cfg.Metrics.inflight.Inc()
+	defer s.finish(ctx, ex)
+	defer func() {
+		if r := recover(); r != nil { // fasthttp would let it end the process
+			s.logPanic(ex.id, r)
+			ctx.Response.Reset()
+			s.writeError(ctx, errPanic)
+		}
+	}()
+	s.router.Handler(ctx)
+}
+
+func (s *Server) logPanic(id string, value any) {
+	s.log.Error("panic while serving; the request was answered 500", zap.String("request_id", id), zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
+}
+
+func requestIDOf(ctx *fasthttp.RequestCtx) string {
+	if id := ctx.Request.Header.Peek("X-Request-Id"); saneRequestID(id) {
+		return string(id)
+	}
+	return newRequestID()
+}
+
+// finish sets the headers that every reply carries, counts the request and logs it.
+func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
+	s.cfg.Metrics.inflight.Dec()
+	ex.timing.total = time.Since(ex.start)
+	s.setCommonHeaders(ctx, ex)
+	status := ctx.Response.StatusCode()
+	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
+	s.logRequest(ctx, ex, status)
+}
+
+func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {
+	var buf [160]byte
+	h := &ctx.Response.Header
+	h.Set("X-Request-Id", ex.id)
+	h.SetBytesV("Server-Timing", appendServerTiming(buf[:0], ex.timing))
+	h.Set("X-Content-Type-Options", "nosniff")
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+}
+
+// logRequest logs a request: as an error when it was our fault, as a warning when it was slow, else for debugging.
+func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
+	level, message := zap.DebugLevel, "request"
+	switch {
+	case ex.err != nil && public(ex.err) == &errInternal: // also for one image of a list, under status 200
+		level, message = zap.ErrorLevel, "request failed"
+	case ex.timing.total >= s.cfg.SlowRequest:
+		level, message = zap.WarnLevel, "slow request"
+	}
+	e := s.log.Check(level, message)
+	if e == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("request_id", ex.id),
+		zap.ByteString("method", ctx.Method()),
+		zap.ByteString("path", ctx.Path()),
+		zap.Int("status", status),
+		zap.Int("request_bytes", len(ctx.Request.Body())),
+		zap.Stringer("client", ctx.RemoteAddr()),
+		zap.Duration("decode", ex.timing.decode),
+		zap.Duration("queue", ex.timing.queue),
+		zap.Duration("inference", ex.timing.inference),
+		zap.Duration("total", ex.timing.total),
+	}
+	if ex.model != nil {
+		fields = append(fields, zap.String("model", ex.model.Name), zap.String("version", ex.model.Version))
+	}
+	if ex.err != nil {
+		fields = append(fields, zap.Error(ex.err))
+	}
+	e.Write(fields...)
+}
+
+func (s *Server) notFound(ctx *fasthttp.RequestCtx) {
+	s.writeError(ctx, &apiError{status: fasthttp.StatusNotFound, code: "not_found", sentence: "There is nothing at this address. Images go to /v1/classify; the page at / has an example."})
+}
+
+func (s *Server) methodNotAllowed(ctx *fasthttp.RequestCtx) {
+	// The router has set Allow.
+	s.writeError(ctx, &apiError{
+		status: fasthttp.StatusMethodNotAllowed, code: "method_not_allowed",
+		sentence: "This address does not take this method; use " + string(ctx.Response.Header.Peek("Allow")) + ".",
+	})
+}

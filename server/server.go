@@ -1,0 +1,177 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+)
+
+// Server answers HTTP for a set of models. Open makes one; every method may be called from any goroutine.
+type Server struct {
+	cfg     Config
+	log     *zap.Logger
+	fast    *fasthttp.Server
+	router  *router.Router
+	catalog atomic.Pointer[catalog]
+	decode  *decodePool
+	watch   *watcher
+	conns   *connSet
+
+	draining atomic.Bool
+	closed   atomic.Bool
+
+	mu        sync.Mutex
+	listeners []*listener
+	serving   sync.WaitGroup // one for each Serve
+	failed    chan error     // what a Serve started by Start ended with, if not nil
+}
+
+// Open makes a server of cfg. It takes no port yet.
+func Open(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot open the server: %w", err)
+	}
+	cfg.setDefaults()
+	s := &Server{
+		cfg:    cfg,
+		log:    cfg.Logger,
+		decode: newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue),
+		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout),
+		failed: make(chan error, 1),
+	}
+	if err := s.SetModels(cfg.Models); err != nil {
+		return nil, fmt.Errorf("cannot open the server: %w", err)
+	}
+	cfg.Metrics.setBuild(cfg.Build)
+	s.watch = startWatcher(watchEvery)
+	s.router = s.routes()
+	s.fast = &fasthttp.Server{
+		Name:                         "torchlit",
+		Handler:                      s.handle,
+		ErrorHandler:                 s.parseFailed,
+		ConnState:                    s.conns.setState,
+		Concurrency:                  cfg.MaxConns + rejectHeadroom,
+		MaxRequestBodySize:           cfg.MaxBodyBytes,
+		ReadTimeout:                  cfg.ReadTimeout,
+		WriteTimeout:                 cfg.WriteTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		ReadBufferSize:               maxHeaderBytes,
+		DisablePreParseMultipartForm: true, // body.go reads forms in place
+		CloseOnShutdown:              true,
+		Logger:                       fastLogger{cfg.Logger},
+	}
+	return s, nil
+}
+
+const (
+	// maxHeaderBytes bounds a request's line and headers together.
+	maxHeaderBytes = 16 << 10
+
+	// rejectHeadroom keeps fasthttp's own limit above ours: ours answers in JSON and is counted.
+	rejectHeadroom = 64
+)
+
+// Start listens on Config.Addr and serves in the background. It returns once the port is taken.
+func (s *Server) Start() error {
+	ln, err := net.Listen("tcp", s.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %q: %w; choose another address with --addr", s.cfg.Addr, err)
+	}
+	l, err := s.register(ln)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	go func() {
+		if err := s.serve(l); err != nil {
+			s.failed <- err
+		}
+	}()
+	return nil
+}
+
+// Failed yields an error when the listener that Start opened breaks. It stays silent through Drain and Close.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Addr is the address of the first listener, nil before there is one.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
+		return nil
+	}
+	return s.listeners[0].Addr()
+}
+
+// Serve serves the connections of ln until Drain or Close, then returns nil. It owns ln.
+func (s *Server) Serve(ln net.Listener) error {
+	l, err := s.register(ln)
+	if err != nil {
+		return err
+	}
+	return s.serve(l)
+}
+
+var errServerClosed = errors.New("cannot serve: the server is stopping or stopped")
+
+func (s *Server) register(ln net.Listener) (*listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed.Load() || s.draining.Load() {
+		return nil, errServerClosed
+	}
+	l := &listener{Listener: ln, set: s.conns, reject: s.rejectConn}
+	s.listeners = append(s.listeners, l)
+	s.serving.Add(1)
+	return l, nil
+}
+
+func (s *Server) serve(l *listener) error {
+	defer s.serving.Done()
+	if err := s.fast.Serve(l); err != nil && !l.stopping.Load() {
+		return fmt.Errorf("cannot accept connections: %w", err)
+	}
+	return nil
+}
+
+// Close stops at once: it closes the listeners and every connection, and ends the requests that wait. After Drain
+// there is nothing left to cut off. A second Close does nothing.
+func (s *Server) Close() error {
+	if !s.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	s.draining.Store(true)
+	s.stopAccepting()
+	s.watch.cancelAll(errStopped)
+	s.conns.closeAll()
+	s.serving.Wait()
+	s.conns.waitEmpty()
+	s.watch.stop()
+	return nil
+}
+
+func (s *Server) stopAccepting() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		l.stop()
+	}
+}
+
+// Ready reports whether /readyz says so: a model is loaded and no drain has begun.
+func (s *Server) Ready() bool {
+	return !s.draining.Load() && len(s.catalog.Load().models) > 0
+}
+
+// fastLogger takes what fasthttp itself has to say, which is about single connections.
+type fastLogger struct{ log *zap.Logger }
+
+func (l fastLogger) Printf(format string, args ...any) {
+	l.log.Debug("connection", zap.String("message", fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// watchEvery is how often the connections of waiting requests are looked at. A client that leaves costs at most this
+// much queue time; a look costs one system call, so a thousand waiting requests cost a few percent of one core.
+const watchEvery = 20 * time.Millisecond
+
+// watcher ends the requests of clients that leave.
+//
+// While a handler runs, fasthttp does not read the connection, so it cannot see the client close it, and a request
+// that nobody waits for any more would still take its place in a batch. A goroutine for each request that blocks in
+// read would see it, but would also eat the first byte of a pipelined request, and would have to be ended before each
+// reply. Instead one goroutine looks at all waiting connections in turn with MSG_PEEK, which takes nothing out, and
+// sleeps while there are none.
+//
+// What it cannot see: a client behind TLS or without a descriptor (in-memory listeners), and one that sent another
+// request before it left. A client that closes only its sending half counts as gone, as it does for net/http.
+type watcher struct {
+	every time.Duration
+	wake  chan struct{} // capacity 1: there is something to watch
+	done  chan struct{}
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []*watch
+}
+
+// watch is one waiting request. A watch is used once: a late cancel then hits a context that is over anyway.
+type watch struct {
+	place  int   // index in waiting, -1 when not there
+	c      *conn // nil when it cannot be looked at
+	cancel context.CancelCauseFunc
+}
+
+func startWatcher(every time.Duration) *watcher {
+	w := &watcher{every: every, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w.wg.Add(1)
+	go w.run()
+	return w
+}
+
+// add begins to watch c, and returns what to remove when the request is answered.
+func (w *watcher) add(c *conn, cancel context.CancelCauseFunc) *watch {
+	x := &watch{c: c, cancel: cancel}
+	w.mu.Lock()
+	x.place = len(w.waiting)
+	w.waiting = append(w.waiting, x)
+	w.mu.Unlock()
+	if x.place == 0 {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+	return x
+}
+
+func (w *watcher) remove(x *watch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if x.place < 0 {
+		return
+	}
+	last := len(w.waiting) - 1
+	moved := w.waiting[last]
+	w.waiting[x.place], moved.place = moved, x.place
+	w.waiting[last] = nil
+	w.waiting = w.waiting[:last]
+	x.place = -1
+}
+
+// cancelAll ends every waiting request with cause.
+func (w *watcher) cancelAll(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range w.waiting {
+		x.cancel(cause)
+	}
+}
+
+func (w *watcher) stop() {
+	close(w.done)
+	w.wg.Wait()
+}
+
+func (w *watcher) run() {
+	defer w.wg.Done()
+	var look peeker
+	var now []*watch
+	for {
+		select {
+		case <-w.wake:
+		case <-w.done:
+			return
+		}
+		for {
+			select {
+			case <-time.After(w.every):
+			case <-w.done:
+				return
+			}
+			w.mu.Lock()
+			now = append(now[:0], w.waiting...)
+			w.mu.Unlock()
+			if len(now) == 0 {
+				break
+			}
+			// Without the lock: a connection closed meanwhile is refused by its RawConn, never mistaken for the next
+			// one with the same descriptor.
+			for i, x := range now {
+				if x.c != nil && x.c.raw != nil && look.gone(x.c.raw) {
+					x.cancel(errClientGone)
+					w.remove(x)
+				}
+				now[i] = nil
+			}
+		}
+	}
+}
