@@ -1,0 +1,167 @@
+# Torchlit: "make serve" and "make test" need no other command before them;
+# "make help" lists the rest.
+#
+# Variables: CUDA=1 adds the CUDA libraries; LIBTORCH=/path uses a libtorch that is
+# there already; DATA=path takes the data set from a local file; ARGS="..." goes to the
+# program that a target starts; SANITIZE=address builds a checked native library.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+GO       ?= go
+JOBS     ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+BENCH    ?= .
+FUZZTIME ?= 10s
+ARGS     ?=
+
+# https://staticcheck.dev; this release understands the Go version of go.mod.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+override LIBTORCH := $(if $(LIBTORCH),$(abspath $(LIBTORCH)))
+export LIBTORCH
+
+##@ The program
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: go
+go:
+	@command -v $(GO) >/dev/null || { echo "make: no go command found; Torchlit needs Go $(GO_VERSION) or later (https://go.dev/doc/install)" >&2; exit 1; }
+	@$(GO) list -m >/dev/null || { echo "make: Torchlit needs Go $(GO_VERSION) or later; this is $$($(GO) version) (https://go.dev/doc/install)" >&2; exit 1; }
+GO_VERSION = $(shell awk '$$1 == "go" {print $$2}' go.mod)
+
+.PHONY: deps
+deps: go ## fetch the pinned libtorch into .deps/ (CUDA=1: with CUDA); quick when present
+	@$(GO) run ./tools/deps $(if $(filter-out 0,$(CUDA)),-cuda)
+
+.PHONY: native
+native: deps ## build the native library alone (SANITIZE=address: into .deps/native-address)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(NATIVE_LIB)
+
+.PHONY: build
+build: native ## build the native library and bin/torchlit
+	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/torchlit ./cmd/torchlit
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS = -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.PHONY: serve
+serve: build ## serve the bundled model on http://localhost:8080 (ARGS="--addr :9000")
+	bin/torchlit serve $(ARGS)
+
+##@ Training
+
+.PHONY: data
+data: go ## fetch CIFAR-10 into data/ (DATA=path: take a local copy)
+	$(GO) run ./tools/cifar10 $(if $(DATA),--from '$(DATA)')
+
+.PHONY: train
+train: build ## train (ARGS="trainer.max_epochs=3 optim.lr=0.1")
+	bin/torchlit train $(ARGS)
+
+.PHONY: eval
+eval: build ## accuracy of the bundled model on the CIFAR-10 test images
+	bin/torchlit eval --model models/cifar10-resnet18 --data data/processed/cifar10/test $(ARGS)
+
+##@ Tests
+
+# -race covers the packages that keep out of libtorch: the detector sees Go's memory
+# only, and libtorch's own threads make everything that calls it much slower under it.
+.PHONY: test
+test: build ## the whole test suite
+	$(GO) test -timeout 15m ./...
+	$(GO) list -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '!/torch\/internal\/libtorch/ {print $$1}' \
+		| xargs $(GO) test -race -timeout 10m
+
+.PHONY: test-interop
+test-interop: build ## tests against other programs (build tag interop; they may fetch them)
+	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
+
+.PHONY: lint
+lint: go ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags interop,soak ./...
+	$(GO) run $(STATICCHECK) -tags interop,soak ./...
+
+.PHONY: fuzz
+fuzz: build ## every fuzz target for FUZZTIME (10s) each
+	@GO='$(GO)' tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: build ## Go benchmarks (BENCH=pattern)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
+
+.PHONY: soak
+soak: build ## long tests for leaks and drift (build tag soak)
+	$(GO) test -tags soak -run Soak -count=1 -v -timeout 2h ./...
+
+##@ Housekeeping
+
+.PHONY: clean
+clean: ## remove what was built; downloads and data stay
+	rm -rf bin .deps/native .deps/native-*
+
+.PHONY: distclean
+distclean: clean ## remove the downloaded libraries as well
+	rm -rf .deps
+
+# The native library. One C++ file includes libtorch's headers for ten seconds and
+# more, so each is an object of its own, and they are rebuilt only when they, their
+# headers (-MMD), or the command line and the libtorch behind it (flags) changed.
+# libtorch's headers come by -isystem: our warnings, not theirs.
+
+SANITIZE ?=
+NATIVE   := .deps/native$(if $(SANITIZE),-$(SANITIZE))
+ROOT     := $(or $(LIBTORCH),.deps/libtorch)
+CC_FILES := $(wildcard torch/csrc/*.cc)
+OBJECTS  := $(CC_FILES:torch/csrc/%.cc=$(NATIVE)/obj/%.o)
+
+ifeq ($(shell uname -s),Darwin)
+NATIVE_LIB := $(NATIVE)/libtorchlit.dylib
+SHARED     := -dynamiclib -install_name @rpath/libtorchlit.dylib
+BESIDE     := @loader_path/../libtorch/lib
+else
+NATIVE_LIB := $(NATIVE)/libtorchlit.so
+ifeq ($(SANITIZE),) # a sanitizer's symbols may come with the program that loads the library
+NO_UNDEFINED := -Wl,--no-undefined
+endif
+SHARED     := -shared $(NO_UNDEFINED)
+BESIDE     := $$ORIGIN/../libtorch/lib
+endif
+# A default CXX of make is g++, which a machine with only clang lacks.
+ifeq ($(origin CXX),default)
+CXX := c++
+endif
+
+CXXFLAGS ?= -O2
+CHECKED  := $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE))
+COMPILE   = $(CXX) -std=c++17 $(CXXFLAGS) $(CHECKED) -fPIC -fvisibility=hidden -Wall -Wextra \
+	-D_GLIBCXX_USE_CXX11_ABI=1 -isystem $(ROOT)/include -isystem $(ROOT)/include/torch/csrc/api/include
+LINK      = $(CXX) $(SHARED) $(CHECKED)
+LIBS      = -L$(ROOT)/lib -ltorch_cpu -lc10 -Wl,-rpath,'$(or $(LIBTORCH:%=%/lib),$(BESIDE))'
+
+$(NATIVE_LIB): $(OBJECTS) $(NATIVE)/flags
+	@echo "link $@"
+	@$(LINK) -o $@ $(OBJECTS) $(LIBS)
+
+$(NATIVE)/obj/%.o: torch/csrc/%.cc $(NATIVE)/flags
+	@mkdir -p $(@D)
+	@echo "compile $<"
+	@$(COMPILE) -MMD -MP -c -o $@ $<
+
+# Written only when it would change, so that its time means something.
+.PHONY: FORCE
+$(NATIVE)/flags: FORCE
+	@mkdir -p $(@D)
+	@new='$(subst ','\'',$(COMPILE) | $(LINK) | $(LIBS) | $(shell awk '$$1 == "version" {print $$2}' torch/LIBTORCH))'; \
+		test "$$new" = "$$(cat $@ 2>/dev/null)" || echo "$$new" >$@
+
+-include $(OBJECTS:.o=.d)
