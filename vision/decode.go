@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // What can be wrong with an upload. Decode's errors wrap exactly one of these; their text is a sentence fit to be shown to
@@ -143,10 +144,12 @@ func corrupt(format, why string, args ...any) error {
 
 const endsEarly = "the data ends early"
 
-// corruptBy turns a codec's error into ours. Codecs of the standard library say EOF in several ways.
+// corruptBy turns a codec's error into ours. Some codecs hide an EOF in their text, all begin with their own name.
 func corruptBy(format string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	text := err.Error()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.HasSuffix(text, "EOF") {
 		return corrupt(format, endsEarly)
 	}
-	return corrupt(format, "%s", err)
+	text = strings.TrimPrefix(text, strings.ToLower(format)+": ")
+	return corrupt(format, "%s", strings.TrimPrefix(text, "invalid "+format+" format: ")) // image/jpeg, after a sentence that says so
 }

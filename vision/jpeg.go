@@ -76,7 +76,9 @@ func decodeJPEGTurbo(lib *turbojpeg.Library, data []byte, h jpegHeader) (*Image,
 	m := Acquire(h.width, h.height)
 	warning, err := turboPixels(lib, m, data, h)
 	if err == nil && warning != "" && !harmless(warning) {
-		warning, err = turboPixels(lib, m, tidyJPEG(data), h)
+		if tidy, whole := tidyJPEG(data); whole {
+			warning, err = turboPixels(lib, m, tidy, h)
+		}
 	}
 	if err == nil && (warning == "" || harmless(warning)) {
 		return m, nil
@@ -114,15 +116,18 @@ func turboPixels(lib *turbojpeg.Library, m *Image, data []byte, h jpegHeader) (w
 // which a tidied copy cures.
 func decodeJPEGGo(data []byte) (*Image, error) {
 	src, err := jpeg.Decode(bytes.NewReader(data))
-	if err != nil {
-		if again, err2 := jpeg.Decode(bytes.NewReader(tidyJPEG(data))); err2 == nil {
-			src, err = again, nil
+	if err == nil {
+		return FromImage(src), nil
+	}
+	if tidy, whole := tidyJPEG(data); whole {
+		if src, err := jpeg.Decode(bytes.NewReader(tidy)); err == nil {
+			return FromImage(src), nil
 		}
 	}
-	if err != nil {
-		return nil, corruptBy("JPEG", err)
+	if strings.Contains(err.Error(), "short Huffman data") {
+		return nil, corrupt("JPEG", endsEarly)
 	}
-	return FromImage(src), nil
+	return nil, corruptBy("JPEG", err)
 }
 
 // lower makes libjpeg's sentences continue ours, unless they begin with a name such as JPEG or DNL.

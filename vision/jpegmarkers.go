@@ -124,14 +124,21 @@ func (w *markers) next() (m byte, body []byte, ok bool) {
 //
 // It exists because libjpeg reports only the first of its warnings. A harmless one at the top of a file would hide the one
 // that says that half of the picture is missing. Whatever still warns after tidying is damaged.
-func tidyJPEG(data []byte) []byte {
-	out := append(make([]byte, 0, len(data)+2), 0xFF, mSOI)
+//
+// An end marker is only added where the decoder can tell whether something else is missing: in a sequential file that ends inside
+// its only scan. A progressive file that lost its last scans is a valid, coarser picture, but not the one that was sent. whole is
+// false if the file ends early in such a way.
+func tidyJPEG(data []byte) (out []byte, whole bool) {
+	out = append(make([]byte, 0, len(data)+2), 0xFF, mSOI)
 	w := markers{data: data}
-	progressive := false
+	progressive, components, scanned := false, 0, 0
 	m, body, ok := w.next()
 	for ok && m != mEOI {
-		if isSOF(m) {
-			progressive = m&3 == 2
+		switch {
+		case isSOF(m) && len(body) >= 6:
+			progressive, components = m&3 == 2, int(body[5])
+		case m == mSOS && len(body) >= 1:
+			scanned += int(body[0])
 		}
 		keep := isSOF(m) || m == mDHT || m == mDAC || m == mDQT || m == mDRI || m == mSOS || m == mAPP14 ||
 			m == mAPP0 && bytes.HasPrefix(body, []byte("JFIF\x00"))
@@ -152,7 +159,7 @@ func tidyJPEG(data []byte) []byte {
 			out = append(out, data[from:to]...)
 		}
 	}
-	return append(out, 0xFF, mEOI)
+	return append(out, 0xFF, mEOI), ok || !progressive && scanned == components
 }
 
 // mend corrects, in place, the fields whose wrong values decoders warn about and then ignore.

@@ -5,25 +5,27 @@ import (
 	"encoding/binary"
 	"errors"
 	"image"
-	"image/color"
 	"image/gif"
 	"image/png"
-	"strings"
 
 	"golang.org/x/image/bmp"
 )
 
 func decodePNG(data []byte, lim Limits) (*Image, error) {
-	cfg, err := png.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil, corruptBy("PNG", trimPrefix(err, "png: "))
+	// The header is read here because the decoder answers sizes beyond its own limits as if the file were damaged.
+	if len(data) < 24 {
+		return nil, corrupt("PNG", endsEarly)
 	}
-	if err := lim.check("PNG", cfg.Width, cfg.Height); err != nil {
+	if string(data[12:16]) != "IHDR" {
+		return nil, corrupt("PNG", "its first chunk is not the header")
+	}
+	width, height := binary.BigEndian.Uint32(data[16:]), binary.BigEndian.Uint32(data[20:])
+	if err := lim.check("PNG", int(width), int(height)); err != nil {
 		return nil, err
 	}
 	src, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("PNG", trimPrefix(err, "png: "))
+		return nil, corruptBy("PNG", err)
 	}
 	return upright(FromImage(src), exifOrientation(pngChunk(data, "eXIf"))), nil
 }
@@ -48,42 +50,69 @@ func pngChunk(data []byte, kind string) []byte {
 func decodeGIF(data []byte, lim Limits) (*Image, error) {
 	cfg, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("GIF", trimPrefix(err, "gif: "))
+		return nil, corruptBy("GIF", err)
 	}
 	if err := lim.check("GIF", cfg.Width, cfg.Height); err != nil {
 		return nil, err
 	}
 	src, err := gif.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("GIF", trimPrefix(err, "gif: "))
+		return nil, corruptBy("GIF", err)
 	}
 	frame, ok := src.(*image.Paletted)
-	if !ok || frame.Bounds() == image.Rect(0, 0, cfg.Width, cfg.Height) {
+	if !ok {
 		return FromImage(src), nil
 	}
-	canvas := image.NewPaletted(image.Rect(0, 0, cfg.Width, cfg.Height), frame.Palette)
-	if open := openIndex(data, frame.Palette); open != 0 {
-		for i := range canvas.Pix {
-			canvas.Pix[i] = open
+	colours, open := gifColours(data)
+	m := Acquire(cfg.Width, cfg.Height)
+	b := frame.Bounds()
+	if b.Dx() < m.Width || b.Dy() < m.Height {
+		for i := 0; i < len(m.Pix); i += 3 {
+			copy(m.Pix[i:i+3], colours[open][:])
 		}
 	}
-	b := frame.Bounds()
 	for y := range b.Dy() {
-		copy(canvas.Pix[canvas.PixOffset(b.Min.X, b.Min.Y+y):], frame.Pix[y*frame.Stride:][:b.Dx()])
+		dst, idx := m.row(b.Min.Y + y)[b.Min.X*3:], frame.Pix[y*frame.Stride:][:b.Dx()]
+		for x, i := range idx {
+			copy(dst[x*3:x*3+3], colours[i][:])
+		}
 	}
-	return FromImage(canvas), nil
+	return m, nil
 }
 
-func openIndex(data []byte, palette color.Palette) byte {
-	for i, c := range palette {
-		if _, _, _, a := c.RGBA(); a == 0 {
-			return byte(i)
+// gifColours reads the colours of the first frame, and the index that shows where the frame does not reach. Go's decoder has
+// read the same bytes without complaint, but it blackens the colour of the transparent index, which Pillow shows.
+func gifColours(data []byte) (colours [256][3]byte, open byte) {
+	table := func(flags byte, at int) (next int) {
+		if flags&0x80 == 0 {
+			return at
 		}
+		n := 2 << (flags & 7)
+		for i := range n {
+			if at+3 <= len(data) {
+				copy(colours[i][:], data[at:])
+				at += 3
+			}
+		}
+		return at
 	}
-	if background := data[11]; data[10]&0x80 != 0 && int(background) < len(palette) {
-		return background
+	at := table(data[10], 13)
+	if data[10]&0x80 != 0 {
+		open = data[11]
 	}
-	return 0
+	for at+10 <= len(data) && data[at] == 0x21 { // extensions: a kind, then blocks that begin with their length
+		if data[at+1] == 0xF9 && data[at+3]&1 != 0 { // graphic control with a transparent index
+			open = data[at+6]
+		}
+		for at += 2; at < len(data) && data[at] != 0; {
+			at += int(data[at]) + 1
+		}
+		at++
+	}
+	if at+10 <= len(data) && data[at] == 0x2C {
+		table(data[at+9], at+10)
+	}
+	return colours, open
 }
 
 // isBMPHeader looks at the length of the second header, since "BM" alone begins many a text.
@@ -101,22 +130,14 @@ func decodeBMP(data []byte, lim Limits) (*Image, error) {
 		return nil, corrupt("BMP", "this kind of BMP (compressed or 16-bit) is not supported")
 	}
 	if err != nil {
-		return nil, corruptBy("BMP", trimPrefix(err, "bmp: "))
+		return nil, corruptBy("BMP", err)
 	}
 	if err := lim.check("BMP", cfg.Width, cfg.Height); err != nil {
 		return nil, err
 	}
 	src, err := bmp.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("BMP", trimPrefix(err, "bmp: "))
+		return nil, corruptBy("BMP", err)
 	}
 	return FromImage(src), nil
-}
-
-// trimPrefix drops the codec's own name, which our sentence says already, and keeps the chain for errors.Is.
-func trimPrefix(err error, prefix string) error {
-	if text, ok := strings.CutPrefix(err.Error(), prefix); ok {
-		return errors.New(text)
-	}
-	return err
 }

@@ -6,23 +6,27 @@ import "math"
 // for faster ones: libtorch's operator, several times faster, stays within 2/255 of it, nfnt/resize within less certain bounds.
 //
 // Equality comes from copying the three things that decide the last bit: weights are computed in float64 and rounded to 22
-// fractional bits, the horizontal pass runs first, and its result is rounded to bytes before the vertical pass begins.
+// fractional bits, there is a pass for each axis, in Pillow's order, and the first one's result is rounded to bytes.
 func PillowResizer(src *Image, width, height int, ip Interpolation) (*Image, error) {
 	if err := checkResize(src, width, height, ip); err != nil {
 		return nil, err
 	}
-	m := src
-	if width != src.Width {
-		m = shrinkRows(m, newKernel(src.Width, width, ip))
+	first, second := resizeRows, resizeColumns
+	if verticalFirst(src, width, height) {
+		first, second = second, first
 	}
-	if height != src.Height {
-		wide := m
-		m = shrinkColumns(wide, newKernel(src.Height, height, ip))
-		if wide != src {
-			wide.Release()
-		}
+	between := first(src, width, height, ip)
+	m := second(between, width, height, ip)
+	if between != src && between != m {
+		between.Release()
 	}
 	return m, nil
+}
+
+// verticalFirst is the order of the passes in Pillow 13. Until Pillow 12, and in libtorch, the horizontal pass always comes
+// first; where they differ, which takes a picture that loses far more of its height than of its width, it is by 1/255.
+func verticalFirst(src *Image, width, height int) bool {
+	return height < src.Height && src.Height-height > 2*(src.Width-width)
 }
 
 const (
@@ -87,8 +91,13 @@ func cubic(x float64) float64 {
 	return 0
 }
 
-func shrinkRows(src *Image, k *kernel) *Image {
-	out := Acquire(len(k.first), src.Height)
+// resizeRows makes every row width pixels wide, and returns src itself if that is so already.
+func resizeRows(src *Image, width, _ int, ip Interpolation) *Image {
+	if width == src.Width {
+		return src
+	}
+	k := newKernel(src.Width, width, ip)
+	out := Acquire(width, src.Height)
 	for y := range src.Height {
 		dst, row := out.row(y), src.row(y)
 		for x := range out.Width {
@@ -107,8 +116,13 @@ func shrinkRows(src *Image, k *kernel) *Image {
 	return out
 }
 
-func shrinkColumns(src *Image, k *kernel) *Image {
-	out := Acquire(src.Width, len(k.first))
+// resizeColumns makes every column height pixels high, and returns src itself if that is so already.
+func resizeColumns(src *Image, _, height int, ip Interpolation) *Image {
+	if height == src.Height {
+		return src
+	}
+	k := newKernel(src.Height, height, ip)
+	out := Acquire(src.Width, height)
 	sums := make([]int32, src.Width*3)
 	for y := range out.Height {
 		for i := range sums {

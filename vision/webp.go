@@ -9,9 +9,12 @@ import (
 )
 
 func decodeWebP(data []byte, lim Limits) (*Image, error) {
+	if size := binary.LittleEndian.Uint32(data[4:]); uint64(size)+8 > uint64(len(data)) {
+		return nil, corrupt("WebP", endsEarly) // the pixels may be there, the orientation behind them not
+	}
 	cfg, err := webp.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("WebP", trimPrefix(err, "webp: "))
+		return nil, corruptBy("WebP", err)
 	}
 	if err := lim.check("WebP", cfg.Width, cfg.Height); err != nil {
 		return nil, err
@@ -26,7 +29,7 @@ func decodeWebP(data []byte, lim Limits) (*Image, error) {
 	}
 	src, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, corruptBy("WebP", trimPrefix(err, "webp: "))
+		return nil, corruptBy("WebP", err)
 	}
 	return upright(fromWebP(src), orientation), nil
 }
@@ -88,7 +91,7 @@ func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 func decodeWebPFrame(frame []byte, x, y, width, height int, lim Limits) (*Image, error) {
 	cfg, err := webp.DecodeConfig(bytes.NewReader(frame))
 	if err != nil {
-		return nil, corruptBy("WebP", trimPrefix(err, "webp: "))
+		return nil, corruptBy("WebP", err)
 	}
 	if err := lim.check("WebP", cfg.Width, cfg.Height); err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func decodeWebPFrame(frame []byte, x, y, width, height int, lim Limits) (*Image,
 	}
 	src, err := webp.Decode(bytes.NewReader(frame))
 	if err != nil {
-		return nil, corruptBy("WebP", trimPrefix(err, "webp: "))
+		return nil, corruptBy("WebP", err)
 	}
 	m := fromWebP(src)
 	if m.Width == width && m.Height == height {
