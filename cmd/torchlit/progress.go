@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/torchlit/torchlit/train"
+)
+
+// progress shows a training run: on a terminal a bar for the epoch at hand with
+// loss, accuracy, images/s and the time left, and everywhere a line for each
+// epoch that has ended.
+type progress struct {
+	out  *os.File
+	bars *mpb.Progress // nil when out is no terminal
+	bar  *mpb.Bar
+	step train.Step
+}
+
+func newProgress(out *os.File) *progress {
+	p := &progress{out: out}
+	if term.IsTerminal(int(out.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(28), mpb.WithRefreshRate(250*time.Millisecond))
+	}
+	return p
+}
+
+func (p *progress) events() train.Events {
+	return train.Events{Started: p.started, Step: p.stepped, Epoch: p.epoch}
+}
+
+func (p *progress) started(s train.Started) {
+	p.line("training on %d images of %d classes, testing on %d; %.1f M parameters; epochs %d to %d of %d steps",
+		s.TrainSize, len(s.Classes), s.TestSize, float64(s.Parameters)/1e6, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
+}
+
+func (p *progress) stepped(s train.Step) {
+	p.step = s
+	if p.bars == nil {
+		return
+	}
+	if p.bar == nil {
+		p.bar = p.newBar(s)
+	}
+	p.bar.SetCurrent(int64(s.Index))
+}
+
+func (p *progress) newBar(s train.Step) *mpb.Bar {
+	figures := func(decor.Statistics) string {
+		s := p.step
+		return fmt.Sprintf(" loss %.3f  accuracy %5.2f %%  %4.0f images/s", s.Loss, 100*s.Accuracy, s.ImagesPerSecond)
+	}
+	return p.bars.New(int64(s.Steps), mpb.BarStyle().Lbound("").Filler("━").Tip("━").Padding("─").Rbound(""),
+		mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name(fmt.Sprintf("epoch %2d  %d px ", s.Epoch+1, s.Side))),
+		mpb.AppendDecorators(decor.Any(figures), decor.Name("  left "), decor.AverageETA(decor.ET_STYLE_MMSS)))
+}
+
+func (p *progress) epoch(e train.Epoch) {
+	if p.bar != nil {
+		p.bar.SetTotal(p.bar.Current(), true)
+		p.bar.Wait()
+		p.bar = nil
+	}
+	p.line("epoch %2d  %2d px  loss %.3f  accuracy %5.2f %%  test loss %.3f  test accuracy %5.2f %%  %4.0f images/s  %s",
+		e.Epoch+1, p.step.Side, e.TrainLoss, 100*e.TrainAccuracy, e.TestLoss, 100*e.TestAccuracy,
+		e.ImagesPerSecond, e.Duration.Round(time.Second))
+}
+
+func (p *progress) line(format string, args ...any) {
+	text := fmt.Sprintf(format+"\n", args...)
+	if p.bars != nil {
+		fmt.Fprint(p.bars, text)
+		return
+	}
+	fmt.Fprint(p.out, text)
+}
+
+func (p *progress) close() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bar = nil
+	}
+	if p.bars != nil {
+		p.bars.Wait()
+		p.bars = nil
+	}
+}

@@ -1,0 +1,111 @@
+// What every C++ file of the boundary shares: the guard that keeps exceptions
+// inside, and the two ways between a handle and an at::Tensor.
+#pragma once
+
+#include <cstring>
+#include <exception>
+
+#include <ATen/core/Tensor.h>
+#include <c10/util/Exception.h>
+
+#include "torchlit.h"
+
+namespace torchlit {
+
+inline int32_t fail(tl_error *err, const char *text) {
+  std::strncpy(err->text, text, sizeof err->text - 1);
+  err->text[sizeof err->text - 1] = 0;
+  return 1;
+}
+
+// guard runs body and turns whatever it throws into a status and a sentence.
+// libtorch's own messages come without their C++ backtrace: the reader is a Go
+// programmer, who has a stack of his own.
+template <class Body> int32_t guard(tl_error *err, Body &&body) {
+  try {
+    body();
+    return 0;
+  } catch (const c10::Error &e) {
+    return fail(err, e.what_without_backtrace());
+  } catch (const std::exception &e) {
+    return fail(err, e.what());
+  } catch (...) {
+    return fail(err, "an exception of unknown type");
+  }
+}
+
+// A handle is the bare TensorImpl pointer that an intrusive_ptr holds, so a
+// tensor costs no allocation beyond libtorch's own.
+using Impl = c10::intrusive_ptr<c10::TensorImpl, c10::UndefinedTensorImpl>;
+
+inline c10::TensorImpl *impl(const tl_tensor *t) {
+  return reinterpret_cast<c10::TensorImpl *>(const_cast<tl_tensor *>(t));
+}
+
+inline c10::TensorImpl *impl(const tl_value &v) {
+  return reinterpret_cast<c10::TensorImpl *>(static_cast<uintptr_t>(v.bits));
+}
+
+// borrow gives a Tensor with a reference of its own; the handle stays valid.
+inline at::Tensor borrow(c10::TensorImpl *p) {
+  TORCH_CHECK(p != nullptr, "the tensor is nil or closed");
+  return at::Tensor(Impl::reclaim_copy(p));
+}
+
+inline at::Tensor borrow(const tl_tensor *t) { return borrow(impl(t)); }
+
+// give moves a Tensor's reference out into a result. An undefined tensor (an
+// absent gradient, an optional output) becomes TL_NONE.
+inline void give(at::Tensor t, tl_result *out) {
+  if (!t.defined()) {
+    *out = {TL_NONE, 0, 0};
+    return;
+  }
+  int64_t bytes = t.numel() * static_cast<int64_t>(t.element_size());
+  auto *p = t.unsafeReleaseIntrusivePtr().release();
+  *out = {TL_TENSOR, static_cast<int64_t>(reinterpret_cast<uintptr_t>(p)), bytes};
+}
+
+} // namespace torchlit
+
+// The functions of the table, each defined in the file that tl_api names.
+namespace torchlit {
+
+const char *libtorch_version();
+const char *cpu_capability();
+int32_t set_num_threads(int64_t n, tl_error *);
+int32_t num_threads(int64_t *n, tl_error *);
+int32_t manual_seed(uint64_t seed, tl_error *);
+
+int32_t tensor_free(const tl_value *tensors, int64_t n, tl_error *);
+int32_t tensor_info(const tl_tensor *, tl_info *, tl_error *);
+int32_t tensor_from_data(const void *, int64_t, int64_t, const int64_t *, int64_t,
+                         tl_result *, int64_t *, tl_error *);
+int32_t tensor_read(const tl_tensor *, void *, int64_t, tl_error *);
+int32_t tensor_write(tl_tensor *, const void *, int64_t, tl_error *);
+int32_t tensor_print(const tl_tensor *, char *, int64_t, int64_t *, tl_error *);
+
+int32_t op_find(const char *, const char *, tl_op **, tl_error *);
+int32_t op_call(const tl_op *, const tl_value *, int64_t, tl_result *, int64_t,
+                int64_t *, int64_t *, tl_error *);
+
+int32_t backward(const tl_tensor *, const tl_tensor *, int32_t, int32_t, tl_error *);
+int32_t grad(const tl_tensor *, tl_result *, int64_t *, tl_error *);
+int32_t set_grad(tl_tensor *, const tl_tensor *, tl_error *);
+int32_t clear_grads(const tl_value *, int64_t, tl_error *);
+int32_t set_requires_grad(tl_tensor *, int32_t, tl_error *);
+int32_t set_data(tl_tensor *, const tl_tensor *, tl_error *);
+int32_t grad_mode(int32_t, int32_t *, tl_error *);
+int32_t autocast_mode(int64_t, int32_t, int64_t, int32_t *, int64_t *, tl_error *);
+int32_t scope_mode(int64_t, int64_t *, tl_error *);
+int64_t current_scope();
+
+int32_t engine_open(const tl_engine_config *, const tl_step *, int64_t, tl_engine **,
+                    tl_error *);
+int32_t engine_share(const tl_engine *, tl_engine **, tl_error *);
+int32_t engine_run(tl_engine *, const uint8_t *, int64_t, float *, tl_error *);
+int32_t engine_close(tl_engine *, tl_error *);
+int32_t image_resize(const uint8_t *, int64_t, int64_t, uint8_t *, int64_t, int64_t, int32_t,
+                     tl_error *);
+
+} // namespace torchlit

@@ -1,0 +1,45 @@
+// The table itself, and what concerns the library as a whole.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include "guard.h"
+
+namespace torchlit {
+
+const char *libtorch_version() { return TORCH_VERSION; }
+
+const char *cpu_capability() {
+  static const std::string text = at::get_cpu_capability();
+  return text.c_str();
+}
+
+int32_t set_num_threads(int64_t n, tl_error *err) {
+  return guard(err, [&] { at::set_num_threads(static_cast<int>(n)); });
+}
+
+int32_t num_threads(int64_t *n, tl_error *err) {
+  return guard(err, [&] { *n = at::get_num_threads(); });
+}
+
+int32_t manual_seed(uint64_t seed, tl_error *err) {
+  return guard(err, [&] { at::manual_seed(seed); });
+}
+
+} // namespace torchlit
+
+extern "C" const tl_api *tl_get_api(int64_t abi) {
+  using namespace torchlit;
+  static const tl_api api = {
+      TL_ABI,
+      libtorch_version, cpu_capability, set_num_threads, num_threads, manual_seed,
+      tensor_free, tensor_info, tensor_from_data, tensor_read, tensor_write,
+      tensor_print,
+      op_find, op_call,
+      backward, grad, set_grad, clear_grads, set_requires_grad, set_data, grad_mode,
+      autocast_mode, scope_mode,
+      engine_open, engine_share, engine_run, engine_close, image_resize,
+  };
+  return abi == TL_ABI ? &api : nullptr;
+}

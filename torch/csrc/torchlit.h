@@ -1,0 +1,175 @@
+// The whole boundary between Torchlit's Go and libtorch's C++, in plain C.
+//
+// Rules that every function here keeps:
+//
+//  1. It returns 0, or a nonzero status with the reason written into the
+//     tl_error that the caller passed in. There is no "last error" to ask for
+//     afterwards: a goroutine may continue on another thread between two calls,
+//     and would read someone else's.
+//  2. No C++ exception leaves it.
+//  3. It keeps no pointer to the caller's memory after it has returned.
+//  4. Thread-local state of libtorch (grad mode, autocast) is changed only by
+//     the functions named *_mode, whose caller holds its thread until it has
+//     restored what they returned.
+//
+// A tl_tensor is one reference to a libtorch tensor. Whoever got it frees it,
+// once, with tensor_free.
+#ifndef TORCHLIT_H
+#define TORCHLIT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// TL_ABI changes whenever tl_api or a struct below does, so that a stale native
+// library is refused with a sentence and not with a crash.
+#define TL_ABI 1
+#define TL_MAX_DIMS 16
+
+typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
+typedef struct tl_op tl_op;         // a registered operator; lives for ever
+typedef struct tl_engine tl_engine; // see engine.cc
+
+typedef struct tl_error {
+  char text[2048]; // NUL-terminated, cut when longer
+} tl_error;
+
+// What a tl_value holds. A list of n items is one value of a list kind with
+// bits = n, followed by its n items as values of their own; a string of n bytes
+// is one TL_STRING with bits = n, followed by its bytes, eight to a value's
+// bits. So all arguments of a call lie in one flat array without a pointer into
+// the caller's memory.
+enum {
+  TL_NONE = 0,
+  TL_TENSOR = 1, // bits: tl_tensor *
+  TL_INT = 2,
+  TL_DOUBLE = 3, // bits: the double's own
+  TL_BOOL = 4,
+  TL_DEVICE = 5, // bits: type << 8 | index & 0xff, index 255 for "current"
+  TL_STRING = 6,
+  TL_INTS = 7,
+  TL_DOUBLES = 8,
+  TL_BOOLS = 9,
+  TL_TENSORS = 10,
+  TL_OPTIONAL_TENSORS = 11, // items TL_TENSOR or TL_NONE
+  TL_SCALARS = 12,          // Scalar?[]; items TL_INT, TL_DOUBLE or TL_NONE
+};
+
+typedef struct tl_value {
+  int64_t kind;
+  int64_t bits;
+} tl_value;
+
+// A result of an operator. Tensors carry their size in bytes, for the caller's
+// accounting. A list of tensors takes one result each.
+typedef struct tl_result {
+  int64_t kind; // TL_NONE, TL_TENSOR, TL_INT, TL_DOUBLE or TL_BOOL
+  int64_t bits;
+  int64_t bytes;
+} tl_result;
+
+typedef struct tl_info {
+  int64_t dtype; // c10::ScalarType
+  int64_t device_type;
+  int64_t device_index;
+  int64_t numel;
+  int64_t bytes;
+  int64_t requires_grad;
+  int64_t is_leaf;
+  int64_t dims;
+  int64_t sizes[TL_MAX_DIMS];
+  int64_t strides[TL_MAX_DIMS];
+} tl_info;
+
+// One step of an engine's program: see engine.cc for what each means.
+enum {
+  TL_STEP_CONV = 0,
+  TL_STEP_MAXPOOL = 1,
+  TL_STEP_POOL_LINEAR = 2,
+};
+
+typedef struct tl_step {
+  int64_t kind;
+  int64_t input;    // slot read
+  int64_t residual; // slot added before the activation and overwritten; -1 none
+  int64_t output;   // slot written
+  int64_t kernel, stride, padding, groups;
+  int64_t relu;      // 1: rectify the result
+  tl_tensor *weight; // conv [out,in/groups,k,k], linear [out,in]; float32
+  tl_tensor *bias;   // [out], float32
+} tl_step;
+
+typedef struct tl_engine_config {
+  int64_t height, width;    // of the images it takes
+  int64_t classes;          // length of one image's logits
+  int64_t slots;            // activations alive at once; slot 0 holds the images
+  int64_t plain;            // 1: use no fused operator (the yardstick of tests)
+  float mean[3], std[3];    // of pixels scaled to 0..1, per channel R, G, B
+} tl_engine_config;
+
+typedef struct tl_api {
+  int64_t abi;
+
+  // info.cc
+  const char *(*libtorch_version)(void);
+  const char *(*cpu_capability)(void);
+  int32_t (*set_num_threads)(int64_t n, tl_error *);
+  int32_t (*num_threads)(int64_t *n, tl_error *);
+  int32_t (*manual_seed)(uint64_t seed, tl_error *);
+
+  // tensor.cc
+  int32_t (*tensor_free)(const tl_value *tensors, int64_t n, tl_error *);
+  int32_t (*tensor_info)(const tl_tensor *, tl_info *, tl_error *);
+  int32_t (*tensor_from_data)(const void *data, int64_t bytes, int64_t dtype,
+                              const int64_t *sizes, int64_t dims, tl_result *,
+                              int64_t *scope, tl_error *);
+  int32_t (*tensor_read)(const tl_tensor *, void *dst, int64_t bytes, tl_error *);
+  int32_t (*tensor_write)(tl_tensor *, const void *src, int64_t bytes, tl_error *);
+  int32_t (*tensor_print)(const tl_tensor *, char *dst, int64_t cap, int64_t *len,
+                          tl_error *);
+
+  // op.cc
+  int32_t (*op_find)(const char *name, const char *overload, tl_op **, tl_error *);
+  int32_t (*op_call)(const tl_op *, const tl_value *args, int64_t nargs,
+                     tl_result *results, int64_t cap, int64_t *nresults,
+                     int64_t *scope, tl_error *);
+
+  // autograd.cc
+  int32_t (*backward)(const tl_tensor *root, const tl_tensor *gradient,
+                      int32_t retain_graph, int32_t create_graph, tl_error *);
+  int32_t (*grad)(const tl_tensor *, tl_result *, int64_t *scope, tl_error *);
+  int32_t (*set_grad)(tl_tensor *, const tl_tensor *gradient, tl_error *);
+  int32_t (*clear_grads)(const tl_value *tensors, int64_t n, tl_error *);
+  int32_t (*set_requires_grad)(tl_tensor *, int32_t on, tl_error *);
+  int32_t (*set_data)(tl_tensor *, const tl_tensor *data, tl_error *);
+  int32_t (*grad_mode)(int32_t on, int32_t *before, tl_error *);
+  int32_t (*autocast_mode)(int64_t device_type, int32_t on, int64_t dtype,
+                           int32_t *before, int64_t *dtype_before, tl_error *);
+  int32_t (*scope_mode)(int64_t scope, int64_t *before, tl_error *);
+
+  // engine.cc. An engine is run by one thread at a time; engine_share makes
+  // another for another thread, with the same weights. The images are
+  // [n, height, width, 3] bytes, the logits [n, classes].
+  int32_t (*engine_open)(const tl_engine_config *, const tl_step *, int64_t nsteps,
+                         tl_engine **, tl_error *);
+  int32_t (*engine_share)(const tl_engine *, tl_engine **, tl_error *);
+  int32_t (*engine_run)(tl_engine *, const uint8_t *images, int64_t n,
+                        float *logits, tl_error *);
+  int32_t (*engine_close)(tl_engine *, tl_error *);
+
+  // engine_resize.cc: 8-bit RGB, row-major; bilinear unless bicubic is nonzero.
+  int32_t (*image_resize)(const uint8_t *src, int64_t height, int64_t width,
+                          uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                          int32_t bicubic, tl_error *);
+} tl_api;
+
+// tl_get_api returns the table, or NULL when the library was built from another
+// header.
+__attribute__((visibility("default"))) const tl_api *tl_get_api(int64_t abi);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

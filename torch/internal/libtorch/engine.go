@@ -1,0 +1,115 @@
+package libtorch
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// What a Step does: the TL_STEP_* constants of torchlit.h.
+const (
+	StepConv       = iota // convolve, add the bias and the residual, rectify
+	StepMaxPool           // square max-pool
+	StepPoolLinear        // average over the image, then the linear layer; always the last
+)
+
+// Step is one operation of an engine's program on its slots, which hold the
+// activations; it has the layout of tl_step. Slot 0 holds the images at first.
+type Step struct {
+	Kind            int64
+	Input           int64 // slot read
+	Residual        int64 // slot added before the rectifier and overwritten; -1 for none
+	Output          int64 // slot written; the residual's when there is one
+	Kernel          int64
+	Stride, Padding int64
+	Groups          int64
+	Relu            int64  // 1: rectify the result
+	Weight, Bias    Tensor // float32; borrowed while OpenEngine runs
+}
+
+// EngineConfig describes an engine's images and results; it has the layout of
+// tl_engine_config.
+type EngineConfig struct {
+	Height, Width int64 // of the images, in pixels
+	Classes       int64 // logits an image
+	Slots         int64
+	Plain         int64      // 1: no fused operator
+	Mean, Std     [3]float32 // of pixels scaled to 0..1, for R, G, B
+}
+
+// Engine runs a program: a batch of bytes in, their logits out, in one call. It
+// belongs to one goroutine at a time; Share makes another for another.
+type Engine struct {
+	p      unsafe.Pointer
+	config EngineConfig
+}
+
+// OpenEngine checks the program, packs its weights for this machine and keeps
+// copies of them. The caller closes the engine.
+func OpenEngine(config EngineConfig, steps []Step) (*Engine, error) {
+	engine := &Engine{config: config}
+	err := do("engine_open", func(e *errorText) int32 { return rawEngineOpen(&config, steps, &engine.p, e) })
+	if err != nil {
+		return nil, err
+	}
+	return engine, nil
+}
+
+// Share returns an engine for another goroutine that runs the same weights. The
+// weights are freed when the last engine that shares them is closed.
+func (e *Engine) Share() (*Engine, error) {
+	e.mustBeOpen()
+	other := &Engine{config: e.config}
+	err := do("engine_share", func(t *errorText) int32 { return rawEngineShare(e.p, &other.p, t) })
+	if err != nil {
+		return nil, err
+	}
+	return other, nil
+}
+
+// Run classifies n images. images holds n·height·width·3 bytes: RGB, row by
+// row, image after image. It writes n·classes logits. Batches of any size are
+// taken.
+func (e *Engine) Run(images []byte, n int, logits []float32) error {
+	e.mustBeOpen()
+	c := &e.config
+	if want := n * int(c.Height*c.Width*3); n < 1 || len(images) != want {
+		return fmt.Errorf("cannot run %d images of %d×%d: got %d bytes, want %d", n, c.Width, c.Height, len(images), want)
+	}
+	if want := n * int(c.Classes); len(logits) != want {
+		return fmt.Errorf("cannot run %d images: room for %d logits, want %d", n, len(logits), want)
+	}
+	return do("engine_run", func(t *errorText) int32 { return rawEngineRun(e.p, images, int64(n), logits, t) })
+}
+
+// Close frees the engine. Closing twice does nothing.
+func (e *Engine) Close() {
+	if e.p == nil {
+		return
+	}
+	t := acquire()
+	defer release(t)
+	if rawEngineClose(e.p, t) != 0 {
+		panic("BUG: cannot close an engine: " + t.String())
+	}
+	e.p = nil
+}
+
+func (e *Engine) mustBeOpen() {
+	if e.p == nil {
+		panic("BUG: engine used after Close")
+	}
+}
+
+// Resize scales an RGB image of width×height to dst, which is dstWidth×dstHeight,
+// with Pillow's antialiased bilinear or bicubic filter. Any number of goroutines
+// may call it at once; each uses its own thread only.
+func Resize(src []byte, width, height int, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
+	if width < 1 || height < 1 || dstWidth < 1 || dstHeight < 1 ||
+		len(src) != width*height*3 || len(dst) != dstWidth*dstHeight*3 {
+		return fmt.Errorf("cannot resize %d×%d (%d bytes) to %d×%d (%d bytes): the sizes do not fit",
+			width, height, len(src), dstWidth, dstHeight, len(dst))
+	}
+	return do("image_resize", func(e *errorText) int32 {
+		return rawImageResize(src, int64(height), int64(width), dst, int64(dstHeight), int64(dstWidth), bicubic, e)
+	})
+}
