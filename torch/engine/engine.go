@@ -1,0 +1,148 @@
+// Package engine runs an image classifier one C call a batch.
+//
+// A network is a short list of [Step]s on numbered slots, with BatchNorm folded
+// into its convolutions. [Open] checks it, works out every shape and packs the
+// weights for this machine; [Engine.Run] takes 8-bit images as they came from
+// the decoder and writes logits. Nothing is allocated in Go on the way, and no
+// tensor has a handle.
+//
+// The package knows no architecture: package predict makes the steps.
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/torchlit/torchlit/torch/internal/libtorch"
+)
+
+// Kind is what a step does.
+type Kind int64
+
+const (
+	// Conv convolves, adds the bias and, if given, the residual, and rectifies.
+	Conv Kind = libtorch.StepConv
+	// MaxPool is a square max-pool.
+	MaxPool Kind = libtorch.StepMaxPool
+	// PoolLinear averages over the image and applies the linear layer. It is the
+	// last step, and its result the logits.
+	PoolLinear Kind = libtorch.StepPoolLinear
+)
+
+// NoSlot as Step.Residual says that nothing is added.
+const NoSlot = -1
+
+// Step is one operation. Slot 0 holds the images when a run begins.
+type Step struct {
+	Name     string // for errors, such as "layer1.0.conv2"
+	Kind     Kind
+	Input    int // slot read
+	Residual int // slot added before the rectifier and then overwritten, or NoSlot
+	Output   int // slot written: the residual's, if there is one
+
+	Kernel, Stride, Padding int64
+	Relu                    bool
+
+	Weight []float32 // [Out, In, Kernel, Kernel], or [Out, In] of the linear layer
+	Bias   []float32 // [Out]
+	Out    int64
+	In     int64
+}
+
+// Config describes the images and the logits.
+type Config struct {
+	Height, Width int // of every image, in pixels
+	Classes       int
+	Slots         int        // that the steps use
+	Mean, Std     [3]float32 // of pixels scaled to 0..1, for R, G, B
+
+	// Plain avoids the fused operators, as on a libtorch without oneDNN. The
+	// logits differ by rounding only; it serves as the yardstick of tests.
+	Plain bool
+}
+
+// Engine runs one network for one goroutine at a time.
+type Engine = libtorch.Engine
+
+// Load opens the native library, which every other function does by itself; its
+// error says what is missing.
+func Load() error { return libtorch.Load() }
+
+// SetThreads sets how many threads the engines run by the calling thread use. A
+// runner that has locked its thread calls it once, before its first run.
+func SetThreads(n int) error { return libtorch.SetNumThreads(n) }
+
+// Resize scales an 8-bit RGB image with Pillow's antialiased bilinear or bicubic
+// filter, within 2/255 of Pillow's own result. Both slices hold width·height·3
+// bytes. Any number of goroutines may call it at once; each uses its own thread
+// only.
+func Resize(src []byte, width, height int, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
+	return libtorch.Resize(src, width, height, dst, dstWidth, dstHeight, bicubic)
+}
+
+// Open builds an engine. The steps' weights are copied. The caller closes the
+// engine.
+func Open(config Config, steps []Step) (*Engine, error) {
+	if err := libtorch.Load(); err != nil {
+		return nil, err
+	}
+	var made []libtorch.Value
+	defer func() { libtorch.Free(made...) }()
+	list := make([]libtorch.Step, len(steps))
+	for i := range steps {
+		s, err := lower(&steps[i], &made)
+		if err != nil {
+			return nil, fmt.Errorf("cannot build step %d (%s): %w", i, steps[i].Name, err)
+		}
+		list[i] = s
+	}
+	plain := int64(0)
+	if config.Plain {
+		plain = 1
+	}
+	e, err := libtorch.OpenEngine(libtorch.EngineConfig{
+		Height: int64(config.Height), Width: int64(config.Width),
+		Classes: int64(config.Classes), Slots: int64(config.Slots),
+		Plain: plain, Mean: config.Mean, Std: config.Std,
+	}, list)
+	if err != nil {
+		return nil, fmt.Errorf("cannot build an engine for images of %d×%d: %w", config.Width, config.Height, err)
+	}
+	return e, nil
+}
+
+// lower makes the native form of a step. Tensors that it makes are added to made.
+func lower(s *Step, made *[]libtorch.Value) (libtorch.Step, error) {
+	low := libtorch.Step{
+		Kind: int64(s.Kind), Input: int64(s.Input), Residual: int64(s.Residual), Output: int64(s.Output),
+		Kernel: s.Kernel, Stride: s.Stride, Padding: s.Padding, Groups: 1,
+	}
+	if s.Relu {
+		low.Relu = 1
+	}
+	if s.Kind == MaxPool {
+		return low, nil
+	}
+	shape := []int64{s.Out, s.In, s.Kernel, s.Kernel}
+	if s.Kind == PoolLinear {
+		shape = shape[:2]
+	}
+	var err error
+	if low.Weight, err = upload(s.Weight, shape, made); err == nil {
+		low.Bias, err = upload(s.Bias, []int64{s.Out}, made)
+	}
+	return low, err
+}
+
+func upload(values []float32, shape []int64, made *[]libtorch.Value) (libtorch.Tensor, error) {
+	const float = 6 // c10::ScalarType::Float
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+	r, _, err := libtorch.FromData(bytes, float, shape)
+	runtime.KeepAlive(values)
+	if err != nil {
+		return nil, err
+	}
+	*made = append(*made, libtorch.TensorValue(r.Tensor()))
+	return r.Tensor(), nil
+}
