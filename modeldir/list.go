@@ -1,0 +1,138 @@
+package modeldir
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// Entry is one version of one model in a models directory.
+type Entry struct {
+	Name    string // as in URLs and metrics
+	Version string // a whole number from 1, in decimal
+	Dir     string
+}
+
+// validName is what may stand in a URL's path without escapes.
+var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// List finds the model folders under root, ordered by name and then by version
+// number. root may be
+//
+//	a models directory, with folders <name>/<version>/ or <name>/ (version 1),
+//	one model's directory, with folders <version>/,
+//	a single model folder, which is version 1 of the model of its own name.
+//
+// Plain files and hidden folders are passed over; links are followed. Anything
+// else is an error. List does not open the folders: that a folder's content is
+// sound is [Open]'s word. Entries that are right are returned beside the
+// errors about others, so that one bad folder need not stop a running server.
+func List(root string) ([]Entry, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list models: %w", err)
+	}
+	names, err := subfolders(root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list models: %w", err)
+	}
+	ownName := filepath.Base(abs)
+	if isFolder(root) || slices.ContainsFunc(names, func(n string) bool { return isVersion(n) && isFolder(filepath.Join(root, n)) }) {
+		return listModel(root, ownName)
+	}
+	var list []Entry
+	var errs []error
+	for _, name := range names {
+		entries, err := listModel(filepath.Join(root, name), name)
+		list = append(list, entries...)
+		errs = append(errs, err)
+	}
+	if len(names) == 0 {
+		errs = append(errs, fmt.Errorf("cannot find a model in %q: it has no folders; put a model folder at %s",
+			root, filepath.Join(root, "<name>", "1")))
+	}
+	return list, errors.Join(errs...)
+}
+
+// listModel lists the versions of the model in dir.
+func listModel(dir, name string) ([]Entry, error) {
+	if !validName.MatchString(name) {
+		return nil, fmt.Errorf("cannot serve %q: %q is no model name; rename the folder with letters, digits, '.', '_' and '-' only", dir, name)
+	}
+	versions, err := subfolders(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list versions: %w", err)
+	}
+	if isFolder(dir) {
+		if i := slices.IndexFunc(versions, func(v string) bool { return isFolder(filepath.Join(dir, v)) }); i >= 0 {
+			return nil, fmt.Errorf("cannot tell the versions of %q: it is a model folder and has one in %q; move its own files to a folder %q",
+				dir, versions[i], "1")
+		}
+		return []Entry{{Name: name, Version: "1", Dir: dir}}, nil
+	}
+	var list []Entry
+	var errs []error
+	for _, v := range versions {
+		path := filepath.Join(dir, v)
+		switch {
+		case !isVersion(v):
+			errs = append(errs, fmt.Errorf("cannot serve %q: %q is no version; rename the folder to a whole number from 1, or hide it with a dot", path, v))
+		case !isFolder(path):
+			errs = append(errs, fmt.Errorf("cannot serve %q: it has neither %s nor weights; remove it or complete it", path, ConfigFile))
+		default:
+			list = append(list, Entry{Name: name, Version: v, Dir: path})
+		}
+	}
+	if len(versions) == 0 {
+		errs = append(errs, fmt.Errorf("cannot serve %q: it has no %s, no weights and no version folders; remove it or put the model into %s",
+			dir, ConfigFile, filepath.Join(dir, "1")))
+	}
+	slices.SortFunc(list, func(a, b Entry) int {
+		// Canonical decimals of different length differ by that; so no number is too large.
+		return cmp.Or(cmp.Compare(len(a.Version), len(b.Version)), cmp.Compare(a.Version, b.Version))
+	})
+	return list, errors.Join(errs...)
+}
+
+// isVersion is whether name is a whole number from 1 in its only spelling.
+func isVersion(name string) bool {
+	n, err := strconv.ParseUint(name, 10, 63)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == name
+}
+
+// isFolder is whether dir is meant as a model folder: it has a configuration or
+// weights. Having one alone counts, so that [Open] can say what is missing.
+func isFolder(dir string) bool {
+	if info, err := os.Stat(filepath.Join(dir, ConfigFile)); err == nil && info.Mode().IsRegular() {
+		return true
+	}
+	_, err := findWeights(dir)
+	return err == nil || errors.Is(err, errManyWeights)
+}
+
+// subfolders are the names of dir's visible folders, links included, in order.
+func subfolders(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if hidden(e.Name()) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, err // a dangling link, say: better told than passed over
+		}
+		if info.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}

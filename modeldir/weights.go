@@ -1,0 +1,147 @@
+package modeldir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/torchlit/torchlit/torch/safetensors"
+)
+
+// Format is the kind of a weights file.
+type Format uint8
+
+// The formats, in the order of preference.
+const (
+	Safetensors Format = iota + 1 // model.safetensors: tensors by their state-dict names
+	Pickle                        // pytorch_model.bin, *.ckpt: a pickled state dict
+	TorchScript                   // model.pt: network and weights in one
+)
+
+// String is the format's name in messages.
+func (f Format) String() string {
+	switch f {
+	case Safetensors:
+		return "safetensors"
+	case Pickle:
+		return "pickle"
+	case TorchScript:
+		return "TorchScript"
+	}
+	return fmt.Sprintf("Format(%d)", uint8(f))
+}
+
+// Weights is a folder's weights file.
+type Weights struct {
+	Path   string // "" before the folder is written
+	Format Format
+}
+
+// patterns say which files are weights; the first that matches counts, so a
+// folder that has the same weights twice is read in the safest format.
+var patterns = []struct {
+	glob   string
+	format Format
+}{
+	{SafetensorsFile, Safetensors},
+	{PickleFile, Pickle},
+	{"*.ckpt", Pickle},
+	{TorchScriptFile, TorchScript},
+}
+
+var errManyWeights = errors.New("several files may be the weights")
+
+// findWeights finds the one weights file of a folder. It returns
+// [ErrNoWeights] when there is none.
+func findWeights(dir string) (Weights, error) {
+	entries, err := os.ReadDir(dir) // not filepath.Glob: dir may hold a '['
+	if err != nil {
+		return Weights{}, err
+	}
+	for _, p := range patterns {
+		var found []string
+		for _, e := range entries {
+			if ok, _ := filepath.Match(p.glob, e.Name()); ok && !e.IsDir() && !hidden(e.Name()) {
+				found = append(found, e.Name())
+			}
+		}
+		if len(found) > 1 {
+			return Weights{}, fmt.Errorf("cannot open model folder %q: %w: %q; leave one of them", dir, errManyWeights, found)
+		}
+		if len(found) == 1 {
+			return Weights{Path: filepath.Join(dir, found[0]), Format: p.format}, nil
+		}
+	}
+	return Weights{}, ErrNoWeights
+}
+
+// checkWeights compares the weights with what the JSON files say about them, so
+// that a wrong number is an error here that names its key, and not a shape
+// mismatch inside of libtorch. It reads headers only. Only safetensors files
+// can be looked into this cheaply; of the others just the first bytes are.
+func (f *Folder) checkWeights(stemStated bool) error {
+	if f.Weights.Format != Safetensors {
+		return checkStart(f.Weights.Path)
+	}
+	file, err := safetensors.Open(f.Weights.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+
+	if v, ok := file.Tensor(f.Config.Pretrained.Classifier + ".weight"); ok && len(v.Shape) > 0 {
+		if v.Shape[0] != int64(f.Config.NumClasses) {
+			return object{file: filepath.Join(f.Dir, ConfigFile)}.wrong("num_classes", fmt.Sprint(f.Config.NumClasses),
+				fmt.Sprintf("%d, which is what %q in %s has", v.Shape[0], v.Name, filepath.Base(f.Weights.Path)))
+		}
+	}
+	// Other networks have 3×3 stems of their own; only a ResNet's is called this.
+	_, resnet := file.Tensor("layer1.0.conv1.weight")
+	if v, ok := file.Tensor("conv1.weight"); resnet && ok && len(v.Shape) == 4 {
+		return f.checkStem(v, stemStated)
+	}
+	return nil
+}
+
+// checkStem compares the stem with the shape of the first convolution. A folder
+// that says nothing, such as one that was trained with timm on CIFAR-10 after
+// the usual surgery, has the stem that its weights have.
+func (f *Folder) checkStem(conv safetensors.View, stated bool) error {
+	has := StemImageNet
+	if conv.Shape[2] == 3 {
+		has = StemCIFAR
+	}
+	if !stated {
+		f.Extras.Stem = has
+	}
+	if f.Extras.Stem == has {
+		return nil
+	}
+	names := map[string]string{StemImageNet: `"imagenet"`, StemCIFAR: `"cifar"`}
+	return object{file: filepath.Join(f.Dir, ExtrasFile)}.wrong("stem", names[f.Extras.Stem],
+		fmt.Sprintf("%s: %q is %v", names[has], conv.Name, conv.Shape))
+}
+
+// checkStart catches files that are nothing at all.
+func checkStart(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start := make([]byte, 32)
+	n, err := io.ReadFull(f, start)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cannot read weights %q: %w", path, err)
+	}
+	switch start = start[:n]; {
+	case n == 0:
+		return fmt.Errorf("cannot read weights %q: it is empty; copy it again", path)
+	case bytes.HasPrefix(start, []byte("version https://git-lfs")):
+		return fmt.Errorf("cannot read weights %q: it is a Git LFS pointer instead of the file itself; run `git lfs pull`", path)
+	}
+	return nil
+}
