@@ -3,15 +3,20 @@
     python3 -m venv /tmp/v && /tmp/v/bin/pip install pillow==13.0.0 numpy timm==1.0.31 torch torchvision
     /tmp/v/bin/python vision/testdata/make_goldens.py
 
+With a folder as argument it makes no goldens but writes pillow.sha256 there: what Pillow and timm make of every picture in it.
+TORCHLIT_PHOTOS=<folder> go test ./vision then compares, at the price of real photos instead of drawn ones.
+
 goldens.json lists every case and the versions that made it; above all the libjpeg-turbo inside Pillow, because JPEG decoders
 differ in the last bit. Everything is drawn from a fixed seed, so a run changes files only where a version changes pixels.
 """
 
+import hashlib
 import io
 import json
 import platform
 import shutil
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -225,7 +230,22 @@ def pipelines():
     (HERE / "cifar_normalized.f32").write_bytes(floats.numpy().astype("<f4").tobytes())
 
 
+def photos(folder):
+    """One line a picture: the hash of its pixels, the hash of its evaluation crop, its name."""
+    transform = create_transform((3, 224, 224), is_training=False, use_prefetcher=True, interpolation="bilinear", crop_pct=0.875)
+    with open(folder / "pillow.sha256", "w") as out:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"):
+                continue
+            im = as_pillow_sees(path.read_bytes())
+            crop = np.asarray(transform(im)).transpose(1, 2, 0)
+            digests = [hashlib.sha256(a.tobytes()).hexdigest() for a in (np.asarray(im), np.ascontiguousarray(crop))]
+            out.write(f"{digests[0]} {digests[1]} {path.relative_to(folder).as_posix()}\n")
+
+
 def main():
+    if len(sys.argv) > 1:
+        return photos(Path(sys.argv[1]))
     for folder in ("decoded", "preprocessed"):
         shutil.rmtree(HERE / folder, ignore_errors=True)
         (HERE / folder).mkdir()

@@ -13,6 +13,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 )
 
@@ -93,7 +94,11 @@ func (lib *Library) decode(dst, data []byte, width, height, pixelSize, format in
 	case rc > 0:
 		return C.GoString(&d.text[0]), nil
 	}
-	return "", errors.New(C.GoString(&d.text[0]))
+	text := C.GoString(&d.text[0])
+	if _, after, ok := strings.Cut(text, "(): "); ok { // its own mistakes begin with the function's name, libjpeg's do not
+		text = after
+	}
+	return "", errors.New(text)
 }
 
 func (lib *Library) acquire() (*decompressor, error) {
