@@ -109,7 +109,7 @@ func readImage(file string, opts Options) (*vision.Image, error) {
 	}
 	resize := opts.Resize
 	if resize == nil {
-		resize = vision.NfntResizer
+		resize = vision.PillowResizer
 	}
 	defer img.Release()
 	resized, err := resize(img, opts.Size, opts.Size, vision.Bilinear)

@@ -31,7 +31,7 @@ type Options struct {
 	// Size resizes images to Size×Size pixels. 0: all must have one size.
 	Size int
 	// Resize resizes, when Size is set, from several goroutines at once. Nil:
-	// vision.NfntResizer.
+	// vision.PillowResizer.
 	Resize vision.Resizer
 	// SkipCorrupt leaves out files that cannot be read or decoded and lists
 	// them in Set.Skipped, instead of failing at the first of them.

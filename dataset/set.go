@@ -86,7 +86,7 @@ func (s *Set) Subset(indexes []int) (*Set, error) {
 }
 
 // Resized returns the set with square images of side pixels, resized in
-// parallel by resize (nil: vision.NfntResizer) with bilinear interpolation.
+// parallel by resize (nil: vision.PillowResizer) with bilinear interpolation.
 // resize is called from several goroutines at once. Labels and names are
 // shared with s. When the images have that size already, s itself is returned.
 func (s *Set) Resized(side int, resize vision.Resizer) (*Set, error) {
@@ -97,7 +97,7 @@ func (s *Set) Resized(side int, resize vision.Resizer) (*Set, error) {
 		return s, nil
 	}
 	if resize == nil {
-		resize = vision.NfntResizer
+		resize = vision.PillowResizer
 	}
 	out := *s
 	out.Height, out.Width = side, side
