@@ -1,0 +1,264 @@
+// Package torchlit has no code of its own: the rooms are the folders beside this file.
+// Its tests check the manners of the whole repository, and say why each one exists.
+package torchlit
+
+import (
+	"go/ast"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// room is a folder of the first level, or one below that has rules of its own.
+type room struct {
+	// may lists the rooms that its code (tests aside) imports; its own
+	// subfolders always count in. "*" stands for all.
+	may []string
+	// libraries lists the modules from elsewhere; nil stands for any.
+	libraries []string
+	why       string
+}
+
+var none = []string{}
+
+// rooms says who may import whom. The longest name that fits a package decides. A rule
+// that stands in the way is changed together with its reason.
+var rooms = map[string]room{
+	"cmd":      {may: []string{"*"}, why: "cmd wires the rooms together: the only place that knows all of them"},
+	"examples": {may: []string{"torch", "vision", "dataset", "modeldir"}, why: "examples show torch/ as its users see it"},
+	"tools":    {may: []string{"dataset"}, why: "tools run before anything is built, so they need no libtorch"},
+	"server": {may: []string{"batching", "vision", "monitor", "web"},
+		why: "the server is handed functions: its tests need no libtorch, and it can serve any engine"},
+	"batching": {may: none, libraries: none,
+		why: "the batcher does not know what it batches: it is tested under fake time, without network, cgo or images"},
+	"predict": {may: []string{"torch", "vision", "modeldir"},
+		why: "an engine is made of a model folder; it knows nothing of HTTP, batches or training"},
+	"torch": {may: none, libraries: []string{"golang.org/x/sys"},
+		why: "torch is a binding of libtorch: it knows nothing of images on the wire, batches or HTTP"},
+	"torch/vision": {may: []string{"torch", "vision"},
+		why: "gotorch's image packages sit on torch and may decode with vision"},
+	"vision": {may: none, libraries: []string{"golang.org/x/image", "github.com/nfnt/resize"},
+		why: "vision turns bytes into pixels with no libtorch: it is fuzzed, and built where libtorch is not; its resizer is handed over"},
+	"modeldir": {may: []string{"torch/safetensors", "vision"}, libraries: []string{"golang.org/x/sys"},
+		why: "a model folder is where training and serving meet: reading one needs no libtorch"},
+	"dataset": {may: []string{"vision"}, libraries: []string{"golang.org/x/sync"},
+		why: "a data set is plain Go values, usable without libtorch"},
+	"train": {may: []string{"torch", "vision", "dataset", "track", "config", "modeldir"},
+		why: "the loop knows what it trains with, and nothing of serving"},
+	"track":   {may: none, why: "a tracker is handed numbers; it does not know where they come from"},
+	"config":  {may: none, why: "configuration is text made into values; what they mean is the rooms' own affair"},
+	"monitor": {may: none, libraries: []string{"gonum.org", "modernc.org/sqlite"}, why: "the monitor is handed embeddings and answers"},
+	"web":     {may: none, libraries: none, why: "the pages are embedded files: anyone may import them at no cost"},
+	"client":  {may: none, why: "whoever imports the client should not get the server with it"},
+	"bench":   {may: []string{"client"}, why: "the load tool measures from outside, as a user would"},
+}
+
+// TestRooms holds the code (not the tests) to the table.
+func TestRooms(t *testing.T) {
+	for _, p := range packages(t) {
+		name, r, ok := roomOf(p.dir)
+		if !ok {
+			t.Errorf("%s: no room of this name: add it to the table with what it may import, and why", p.dir)
+			continue
+		}
+		for imported, file := range p.imports(false) {
+			switch dir, ours := strings.CutPrefix(imported, module+"/"); {
+			case ours:
+				if !within(dir, name) && !slices.Contains(r.may, "*") && !slices.ContainsFunc(r.may, func(m string) bool { return within(dir, m) }) {
+					t.Errorf("%s imports %s, but %s may import %q only: %s", file, dir, name, r.may, r.why)
+				}
+			case foreign(imported) && r.libraries != nil:
+				if !slices.ContainsFunc(r.libraries, func(l string) bool { return within(imported, l) }) {
+					t.Errorf("%s imports %s, but %s takes %q only from elsewhere: %s", file, imported, name, r.libraries, r.why)
+				}
+			}
+		}
+	}
+}
+
+// never lists pairs that must not meet, neither through others nor in tests.
+var never = []struct{ from, to, why string }{
+	{"server", "torch", "the tests of the server need no libtorch"},
+	{"server", "predict", "the server is handed its engine as a function"},
+	{"server", "train", "a change of the training cannot break serving"},
+	{"train", "server", "a change of the training cannot break serving"},
+	{"predict", "train", "what is served is made of a model folder, not of training code"},
+	{"batching", "vision", "the batcher does not know what it batches"},
+	{"vision", "torch", "vision is built and fuzzed where libtorch is not"},
+	{"client", "server", "the client is a second reading of the API, not the server's own types"},
+	{"tools", "torch", "tools run before libtorch is there"},
+}
+
+func TestNeverMeet(t *testing.T) {
+	all := packages(t)
+	for _, n := range never {
+		for _, p := range all {
+			if !within(p.dir, n.from) {
+				continue
+			}
+			if chain := reach(all, p, n.to); chain != nil {
+				t.Errorf("%s reaches %s (%s): %s", p.dir, n.to, strings.Join(chain, " -> "), n.why)
+			}
+		}
+	}
+}
+
+// only lists what belongs to a few rooms. Tests are held to it too.
+var only = []struct {
+	imported string
+	rooms    []string
+	why      string
+}{
+	{"github.com/valyala/fasthttp", []string{"server", "client", "bench"},
+		"fasthttp reuses the memory of a request: the code that must know this stays in few places"},
+	{"github.com/fasthttp", []string{"server"}, "routes are the server's"},
+	{"C", []string{"torch/internal", "vision/internal"},
+		"cgo is audited in few files; everything above it builds and is tested without a C compiler"},
+	{"plugin", nil, "a plugin runs code that came with data"},
+}
+
+func TestOnly(t *testing.T) {
+	for _, o := range only {
+		for _, p := range packages(t) {
+			for imported, file := range p.imports(true) {
+				if within(imported, o.imported) && !slices.ContainsFunc(o.rooms, func(r string) bool { return within(p.dir, r) }) {
+					t.Errorf("%s imports %q, which only %q may: %s", file, imported, o.rooms, o.why)
+				}
+			}
+		}
+	}
+}
+
+// TestPackageComments: the first thing that a reader of a package meets is what it is for.
+func TestPackageComments(t *testing.T) {
+	for _, p := range packages(t) {
+		var with []string
+		for name, f := range p.files {
+			if f.Doc != nil && !strings.HasSuffix(name, "_test.go") && strings.TrimSpace(f.Doc.Text()) != "" {
+				with = append(with, path.Base(name))
+			}
+		}
+		slices.Sort(with)
+		if p.code() && len(with) != 1 {
+			t.Errorf("%s: files with a package comment: %q; want exactly one, which says what the package is for", p.dir, with)
+		}
+	}
+}
+
+// TestExportedNamesAreDocumented looks at functions, methods of exported types, and types.
+func TestExportedNamesAreDocumented(t *testing.T) {
+	for _, p := range packages(t) {
+		for name, f := range p.files {
+			if strings.HasSuffix(name, "_test.go") || f.Name.Name == "main" {
+				continue
+			}
+			for _, d := range f.Decls {
+				if undocumented := exportedWithoutComment(d); undocumented != "" {
+					t.Errorf("%s: %s has no comment: say what it does, its units, its errors, and who owns what", name, undocumented)
+				}
+			}
+		}
+	}
+}
+
+// wellKnown methods are documented by the interface that everybody knows them from.
+var wellKnown = []string{"Error", "Unwrap", "Is", "As", "String"}
+
+func exportedWithoutComment(d ast.Decl) string {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv != nil && slices.Contains(wellKnown, d.Name.Name) {
+			return ""
+		}
+		if d.Doc == nil && d.Name.IsExported() && (d.Recv == nil || ast.IsExported(receiver(d))) {
+			return d.Name.Name
+		}
+	case *ast.GenDecl:
+		for _, s := range d.Specs {
+			if s, ok := s.(*ast.TypeSpec); ok && s.Name.IsExported() && s.Doc == nil && d.Doc == nil && s.Comment == nil {
+				return s.Name.Name
+			}
+		}
+	}
+	return ""
+}
+
+// TestNoInit: work at import time cannot fail, be configured, or be left out.
+func TestNoInit(t *testing.T) {
+	for _, p := range packages(t) {
+		for name, f := range p.files {
+			for _, d := range f.Decls {
+				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+					t.Errorf("%s has an init function: whoever imports the package cannot refuse it, and it cannot return an error", name)
+				}
+			}
+		}
+	}
+}
+
+// longest is the number of lines of a file that can still be read in one go.
+const longest = 600
+
+func TestNoLongFiles(t *testing.T) {
+	source := []string{".go", ".cc", ".h", ".cu", ".py", ".sh", ".js", ".css", ".html"}
+	for _, f := range textFiles(t) {
+		lines := strings.Count(f.text, "\n")
+		if lines <= longest || !slices.Contains(source, path.Ext(f.name)) || strings.Contains(f.name, "testdata/") {
+			continue
+		}
+		top := f.text[:min(len(f.text), 2000)]
+		if !strings.Contains(top, "This file is long because ") && !strings.Contains(top, "Code generated ") {
+			t.Errorf("%s has %d lines; above %d split it, or write at its top \"This file is long because ...\"", f.name, lines, longest)
+		}
+	}
+}
+
+// words are not written in any file.
+var words = []struct {
+	pattern *regexp.Regexp
+	why     string
+}{
+	{regexp.MustCompile(`pypi\.org|pythonhosted\.org|proxy\.golang\.org|sum\.golang\.org|registry\.npmjs\.org|registry\.yarnpkg\.com`),
+		"pip, go and npm know which index or mirror their user wants"},
+	{regexp.MustCompile(`(^|[^a-zA-Z0-9_.*-])/(work|Users|home)/[a-z]`), "this path exists on one machine only"},
+	{regexp.MustCompile(`\b(TODO|FIXME|XXX)\b`), "what is to be done belongs into an issue, where somebody will find it"},
+	{regexp.MustCompile(`(?m)^(<{7}|>{7}) `), "a merge conflict was committed"},
+}
+
+func TestWords(t *testing.T) {
+	for _, f := range textFiles(t) {
+		if f.name == "repo_test.go" || f.name == "go.sum" || strings.Contains(f.name, "testdata/") {
+			continue
+		}
+		for _, w := range words {
+			if at := w.pattern.FindStringIndex(f.text); at != nil {
+				line := 1 + strings.Count(f.text[:at[0]], "\n")
+				t.Errorf("%s:%d: %q: %s", f.name, line, strings.TrimSpace(f.text[at[0]:at[1]]), w.why)
+			}
+		}
+	}
+}
+
+// TestOneLibtorchVersion: torch/LIBTORCH is the only place that chooses it; where
+// another file has to repeat it (a requirements file, an image), it repeats the same.
+func TestOneLibtorchVersion(t *testing.T) {
+	b, err := os.ReadFile("torch/LIBTORCH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^version (\S+)$`).FindSubmatch(b)
+	if m == nil {
+		t.Fatal("torch/LIBTORCH has no version line")
+	}
+	mention := regexp.MustCompile(`\btorch==([0-9][0-9.]*[0-9])`)
+	for _, f := range textFiles(t) {
+		for _, got := range mention.FindAllStringSubmatch(f.text, -1) {
+			if got[1] != string(m[1]) && !strings.HasSuffix(f.name, "_test.go") {
+				t.Errorf("%s names torch %s; torch/LIBTORCH pins %s", f.name, got[1], m[1])
+			}
+		}
+	}
+}
