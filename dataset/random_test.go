@@ -14,9 +14,9 @@ func TestPermutationGolden(t *testing.T) {
 		t.Helper()
 		require.Equal(t, want, Permutation(n, seed, epoch))
 	}
-	f(10, 0, 0, ok, github.com/torchlit/torchlit/dataset, 0.011s)
-	f(10, 0, 1, )
-	f(10, 42, 0, -1)
+	f(10, 0, 0, 6, 8, 4, 5, 7, 1, 0, 3, 2, 9)
+	f(10, 0, 1, 0, 7, 5, 9, 3, 8, 1, 6, 4, 2)
+	f(10, 42, 0, 3, 6, 2, 1, 4, 8, 9, 7, 0, 5)
 	f(1, 7, 7, 0)
 }
 
