@@ -1,0 +1,200 @@
+package batching
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Batcher groups the items of many callers into batches. All its methods may be called by many goroutines at once.
+type Batcher[In, Out any] struct {
+	cfg      Config[In, Out]
+	pool     sync.Pool     // *item[In, Out]
+	stopped  chan struct{} // closed when the last runner is closed
+	inFlight atomic.Int64
+	rejected [numRejections]atomic.Uint64
+
+	mu struct {
+		sync.Mutex
+		wake     sync.Cond // for idle runners: an item came, or draining began
+		queue    queue[In, Out]
+		costs    costs
+		idle     int // runners that wait for wake
+		alive    int // runners not yet closed
+		draining bool
+		broken   error // why no runner is left
+		batches  [numReasons]uint64
+		items    uint64
+		failed   uint64
+	}
+}
+
+// Open makes the runners and returns when all are ready. If one cannot be made the others are closed again.
+func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
+	if err := cfg.ensureDefaults(); err != nil {
+		return nil, err
+	}
+	b := &Batcher[In, Out]{cfg: cfg, stopped: make(chan struct{})}
+	b.pool.New = func() any { return &item[In, Out]{done: make(chan struct{}, 1)} }
+	b.mu.wake.L = &b.mu
+	b.mu.costs.seen = make([]sighting, cfg.MaxBatch+1)
+
+	for i := range cfg.Runners {
+		if err := b.startWorker(i); err != nil {
+			b.Close()
+			return nil, fmt.Errorf("cannot open batcher: %w", err)
+		}
+	}
+	if cfg.Cost != nil {
+		b.mu.costs.given = make([]time.Duration, cfg.MaxBatch+1)
+		for n := 1; n <= cfg.MaxBatch; n++ {
+			b.mu.costs.given[n] = cfg.Cost(n)
+		}
+	}
+	return b, nil
+}
+
+// Do queues in, waits for its answer and returns it. It takes in over: see Config.Release.
+//
+// It returns ErrQueueFull or ErrDraining inside a *RetryError, ErrNoRunner, or ErrDeadline when in was not run; ctx.Err() as soon
+// as ctx is over, be in queued or running; otherwise the result or the error of in's own run.
+func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Result[Out], error) {
+	it := b.acquire(ctx, in)
+	if !b.enqueue(it) {
+		return b.settle(it)
+	}
+	select {
+	case <-it.done:
+	case <-ctx.Done():
+		if b.withdraw(it) {
+			break
+		}
+		if it.state.CompareAndSwap(taken, abandoned) {
+			b.reject(RejectedAbandoned)
+			return Result[Out]{}, ctx.Err()
+		}
+		<-it.done // The answer came first.
+	}
+	return b.settle(it)
+}
+
+// acquire returns an item of the pool, filled in.
+func (b *Batcher[In, Out]) acquire(ctx context.Context, in In) *item[In, Out] {
+	it := b.pool.Get().(*item[In, Out])
+	it.in, it.ctx = in, ctx
+	it.deadline, _ = ctx.Deadline()
+	it.enqueued = time.Now()
+	it.state.Store(waiting)
+	return it
+}
+
+// enqueue puts it into the queue, or refuses it and returns false.
+func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
+	if err := it.ctx.Err(); err != nil {
+		it.refuse(rejectionOf(err), err)
+		return false
+	}
+	b.mu.Lock()
+	why, err := b.refusalLocked()
+	if err == nil {
+		b.mu.queue.push(it)
+	}
+	depth, idle := b.mu.queue.len, b.mu.idle
+	b.mu.Unlock()
+
+	// NB: from here on an accepted item belongs to whoever takes it.
+	if err != nil {
+		it.refuse(why, err)
+		return false
+	}
+	if idle > 0 {
+		b.mu.wake.Signal()
+	}
+	if f := b.cfg.Observer.Enqueued; f != nil {
+		f(depth)
+	}
+	return true
+}
+
+// refusalLocked returns why an item cannot be accepted now, or nil.
+func (b *Batcher[In, Out]) refusalLocked() (Rejection, error) {
+	switch {
+	case b.mu.draining:
+		return RejectedDraining, b.retryLocked(ErrDraining)
+	case b.mu.broken != nil:
+		return RejectedNoRunner, b.mu.broken
+	case b.mu.queue.len >= b.cfg.MaxQueue:
+		return RejectedQueueFull, b.retryLocked(ErrQueueFull)
+	}
+	return 0, nil
+}
+
+func (b *Batcher[In, Out]) retryLocked(reason error) error {
+	return &RetryError{Reason: reason, RetryAfter: b.mu.costs.retryAfter(b.mu.queue.len+1, b.mu.alive)}
+}
+
+// withdraw takes the item of a caller that gives up out of the queue, which frees its place. It returns false if the item is not
+// there any more.
+func (b *Batcher[In, Out]) withdraw(it *item[In, Out]) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if it.state.Load() != waiting {
+		return false
+	}
+	b.mu.queue.remove(it)
+	it.refuse(rejectionOf(it.ctx.Err()), it.ctx.Err())
+	return true
+}
+
+// settle ends a call of Do whose caller owns it again.
+func (b *Batcher[In, Out]) settle(it *item[In, Out]) (Result[Out], error) {
+	res, err, rejected, why := it.res, it.err, it.rejected, it.why
+	b.recycle(it)
+	if rejected {
+		b.reject(why)
+	}
+	return res, err
+}
+
+// recycle gives it back to the pool and what it carried to Config.Release.
+//
+// REQUIRES: the calling goroutine owns it, it.done is empty, b.mu is not held.
+func (b *Batcher[In, Out]) recycle(it *item[In, Out]) {
+	in := it.in
+	it.clear()
+	b.pool.Put(it)
+	if b.cfg.Release != nil {
+		b.cfg.Release(in)
+	}
+}
+
+// reject counts an item that got no result.
+func (b *Batcher[In, Out]) reject(why Rejection) {
+	b.rejected[why].Add(1)
+	if f := b.cfg.Observer.Rejected; f != nil {
+		f(why)
+	}
+}
+
+// Stats returns a snapshot.
+func (b *Batcher[In, Out]) Stats() Stats {
+	b.mu.Lock()
+	s := Stats{
+		Queued:     b.mu.queue.len,
+		Runners:    b.mu.alive,
+		Idle:       b.mu.idle,
+		Batches:    b.mu.batches,
+		Items:      b.mu.items,
+		Failed:     b.mu.failed,
+		PerItem:    b.mu.costs.item,
+		RetryAfter: b.mu.costs.retryAfter(b.mu.queue.len+1, b.mu.alive),
+	}
+	b.mu.Unlock()
+	s.InFlight = int(b.inFlight.Load())
+	for i := range s.Rejected {
+		s.Rejected[i] = b.rejected[i].Load()
+	}
+	return s
+}

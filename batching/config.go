@@ -1,0 +1,89 @@
+package batching
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Runner runs batches. It is made, used and closed by one goroutine that is locked to its OS thread for its whole life, so it may
+// keep thread-local native state and its own buffers, and needs no lock.
+type Runner[In, Out any] interface {
+	// Run computes out[i] from in[i] for every i; len(in) == len(out), 1 to Config.MaxBatch.
+	//
+	// Both slices and the items belong to the runner until Run returns, and must not be kept. The values put into out belong to
+	// the callers. An error is for the whole batch; a panic counts as one.
+	Run(in []In, out []Out) error
+
+	// Close frees what the runner holds. It is the last call.
+	Close()
+}
+
+// Breaker is implemented by a Runner that can tell when it is beyond use, such as after a device fault that every later run
+// would meet again. It is asked after each failed Run; a broken runner is closed, and Config.NewRunner makes another in its place.
+type Breaker interface {
+	Broken() bool
+}
+
+// Config says what to run and within which limits.
+type Config[In, Out any] struct {
+	// NewRunner makes runner i, 0 ≤ i < Runners, on the thread that will use it. Open calls it for one runner after the other, so
+	// that warm-ups do not disturb each other's measurements. Needed.
+	NewRunner func(i int) (Runner[In, Out], error)
+
+	// Runners is how many batches run at once, each on its own OS thread. Default 1.
+	Runners int
+
+	// MaxBatch is the largest batch. Default 32.
+	MaxBatch int
+
+	// MaxQueue is how many items may wait; those that run do not count. Default 4 × MaxBatch × Runners. More than can be served
+	// within a caller's patience only turns quick refusals into late ones.
+	MaxQueue int
+
+	// Cost returns how long a batch of n items runs, 1 ≤ n ≤ MaxBatch, as measured, best with all runners busy. It is asked once
+	// for each n after all runners are made. When nil, the costs are learned from the runs.
+	Cost func(n int) time.Duration
+
+	// Release is called exactly once for each item given to Do, when the batcher will not touch it any more, whatever Do returns.
+	// It may be called from any goroutine, also after Do has returned (see the package comment). When nil, nothing is called.
+	Release func(In)
+
+	// Observer is told what happens.
+	Observer Observer
+}
+
+// Result is the answer to one item.
+type Result[Out any] struct {
+	Value     Out
+	BatchSize int           // items in the run that made Value
+	Queue     time.Duration // from Do to the start of that run
+	Run       time.Duration // how long that run took
+}
+
+const (
+	defaultRunners  = 1
+	defaultMaxBatch = 32
+	defaultBacklog  = 4 // full batches a runner
+)
+
+// ensureDefaults fills in what was left zero and refuses what makes no sense.
+func (c *Config[In, Out]) ensureDefaults() error {
+	if c.NewRunner == nil {
+		return errors.New("cannot open batcher: Config.NewRunner is nil")
+	}
+	if c.Runners < 0 || c.MaxBatch < 0 || c.MaxQueue < 0 {
+		return fmt.Errorf("cannot open batcher: Runners %d, MaxBatch %d and MaxQueue %d must not be negative; 0 means the default",
+			c.Runners, c.MaxBatch, c.MaxQueue)
+	}
+	if c.Runners == 0 {
+		c.Runners = defaultRunners
+	}
+	if c.MaxBatch == 0 {
+		c.MaxBatch = defaultMaxBatch
+	}
+	if c.MaxQueue == 0 {
+		c.MaxQueue = defaultBacklog * c.MaxBatch * c.Runners
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package batching
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// worker is a runner, its thread and its buffers.
+type worker[In, Out any] struct {
+	b      *Batcher[In, Out]
+	i      int
+	runner Runner[In, Out] // nil after it broke and could not be made anew
+	broke  error           // why
+
+	batch []*item[In, Out]
+	in    []In
+	out   []Out
+}
+
+// startWorker starts worker i and waits until its runner is made.
+func (b *Batcher[In, Out]) startWorker(i int) error {
+	w := &worker[In, Out]{
+		b:     b,
+		i:     i,
+		batch: make([]*item[In, Out], 0, b.cfg.MaxBatch),
+		in:    make([]In, b.cfg.MaxBatch),
+		out:   make([]Out, b.cfg.MaxBatch),
+	}
+	b.mu.Lock()
+	b.mu.alive++
+	b.mu.Unlock()
+	ready := make(chan error)
+	go w.work(ready)
+	return <-ready
+}
+
+// work serves batches until there are no more or the runner is beyond repair.
+//
+// The goroutine stays locked to its thread to the end, so that the thread dies with it, along with whatever native libraries
+// have tied to it: no other goroutine may inherit that.
+func (w *worker[In, Out]) work(ready chan<- error) {
+	runtime.LockOSThread()
+	err := w.makeRunner()
+	if err != nil {
+		w.b.retire(err)
+		ready <- err
+		return
+	}
+	ready <- nil
+	for w.runner != nil {
+		batch, reason := w.b.take(w.batch)
+		if len(batch) == 0 {
+			w.runner.Close()
+			break
+		}
+		w.serve(batch, reason)
+	}
+	w.b.retire(w.broke)
+}
+
+// makeRunner makes the worker's runner. A panic is contained as in a run.
+func (w *worker[In, Out]) makeRunner() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{v, debug.Stack()}
+		}
+		if err != nil {
+			w.runner, err = nil, fmt.Errorf("cannot make runner %d: %w", w.i, err)
+		}
+	}()
+	w.runner, err = w.b.cfg.NewRunner(w.i)
+	return err
+}
+
+// serve runs a batch and answers its items. After a failure it runs them once more, one by one, so that only the guilty fail.
+func (w *worker[In, Out]) serve(batch []*item[In, Out], reason Reason) {
+	err := w.run(batch, reason)
+	if err == nil || len(batch) == 1 {
+		for _, it := range batch {
+			w.answer(it, err)
+		}
+		return
+	}
+	for i, it := range batch {
+		var err error
+		if it.state.Load() != abandoned {
+			err = w.run(batch[i:i+1], ReasonIsolate)
+		}
+		w.answer(it, err)
+	}
+}
+
+// answer gives it back to its caller; if that has left, the item ends here.
+func (w *worker[In, Out]) answer(it *item[In, Out], err error) {
+	w.b.inFlight.Add(-1)
+	it.err = err
+	if !it.answer() {
+		w.b.recycle(it)
+	}
+}
+
+// run runs the items as one batch and stores their results in them.
+func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
+	if w.runner == nil {
+		return w.broke // It broke in an earlier run of this batch.
+	}
+	n := len(items)
+	for i, it := range items {
+		w.in[i] = it.in
+	}
+	start := time.Now()
+	err := w.call(n)
+	end := time.Now()
+	if err == nil {
+		for i, it := range items {
+			it.res = Result[Out]{Value: w.out[i], BatchSize: n, Queue: start.Sub(it.enqueued), Run: end.Sub(start)}
+		}
+	}
+	clear(w.in[:n])
+	clear(w.out[:n])
+
+	w.b.ran(n, reason, end.Sub(start), end, err)
+	if f := w.b.cfg.Observer.BatchDone; f != nil {
+		f(Batch{Size: n, Reason: reason, Queue: start.Sub(items[0].enqueued), Run: end.Sub(start), Err: err})
+	}
+	if err != nil {
+		w.failed(err)
+		w.repair()
+	}
+	return err
+}
+
+// call calls the runner and turns a panic into an error.
+func (w *worker[In, Out]) call(n int) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{v, debug.Stack()}
+		}
+	}()
+	return w.runner.Run(w.in[:n:n], w.out[:n:n])
+}
+
+// repair replaces the runner if it says that it is broken.
+func (w *worker[In, Out]) repair() {
+	if r, ok := w.runner.(Breaker); !ok || !r.Broken() {
+		return
+	}
+	w.runner.Close()
+	if w.broke = w.makeRunner(); w.broke != nil {
+		w.failed(w.broke)
+	}
+}
+
+func (w *worker[In, Out]) failed(err error) {
+	if f := w.b.cfg.Observer.Failed; f != nil {
+		f(w.i, err)
+	}
+}
+
+// ran takes note of a run that ended at end. A failure teaches nothing about costs.
+func (b *Batcher[In, Out]) ran(n int, reason Reason, took time.Duration, end time.Time, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.batches[reason]++
+	switch {
+	case err == nil:
+		b.mu.items += uint64(n)
+		b.mu.costs.learn(n, took, end)
+	case n == 1:
+		b.mu.failed++
+	}
+}
