@@ -123,13 +123,13 @@ func (u *upload) setNumber(name string, n int, lim limits) error {
 	switch name {
 	case "top_k":
 		if n < 1 || n > maxTopK {
-			return badRequest("bad_top_k", fmt.Sprintf("top_k must be a whole number from 1 to %d; without it the %d likeliest classes are named.", maxTopK, defaultTopK))
+			return badRequest("bad_top_k", fmt.Sprintf("The option top_k must be a whole number from 1 to %d; without it the %d likeliest classes are named.", maxTopK, defaultTopK))
 		}
 		u.topK = n
 	case "timeout_ms":
 		most := lim.timeout.Milliseconds()
 		if n < 1 || int64(n) > most {
-			return badRequest("bad_timeout", fmt.Sprintf("timeout_ms must be a whole number of milliseconds from 1 to %d.", most))
+			return badRequest("bad_timeout", fmt.Sprintf("The option timeout_ms must be a whole number of milliseconds from 1 to %d.", most))
 		}
 		u.timeout = time.Duration(n) * time.Millisecond
 	default:

@@ -71,7 +71,10 @@ const (
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.closing.Do(func() {
-		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.Load() && half.CloseWrite() == nil {
+		if c.linger.Load() {
+			if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+				_ = half.CloseWrite()
+			}
 			_ = c.SetReadDeadline(time.Now().Add(lingerFor))
 			_, _ = io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes))
 		}

@@ -73,8 +73,8 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	if m.Classify == nil {
 		panic("BUG: a Model without Classify")
 	}
-	if m.Preprocess.Width <= 0 || m.Preprocess.Height <= 0 {
-		return nil, fmt.Errorf("cannot serve model %q: its input is %d×%d pixels; set input_size in its config.json", m.Name, m.Preprocess.Width, m.Preprocess.Height)
+	if err := m.Preprocess.Validate(); err != nil {
+		return nil, fmt.Errorf("cannot serve model %q: %w; correct its config.json", m.Name, err)
 	}
 	if m.Resizer == nil {
 		m.Resizer = vision.NfntResizer

@@ -2,6 +2,8 @@ package server
 
 import (
 	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/vision"
 )
 
 // modelView is one model as /v1/models shows it.
@@ -38,6 +40,8 @@ func (s *Server) view(c *catalog, m *served) modelView {
 		},
 		Description: m.Description,
 	}
+	setDefault(&v.Input.CropPct, vision.DefaultCropPct)
+	setDefault(&v.Input.CropMode, vision.CropCenter)
 	for _, other := range c.models {
 		if other.Name == m.Name {
 			v.Versions = append(v.Versions, other.Version)
