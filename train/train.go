@@ -81,6 +81,11 @@ func Run(ctx context.Context, cfg Config, events Events) (Epoch, error) {
 	if err := cfg.Validate(); err != nil {
 		return Epoch{}, err
 	}
+	// Each OS thread that runs operators gets a pool of workers and caches of its
+	// own; a goroutine that wanders between threads would pay for several.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
 	r := &run{cfg: cfg, events: events}
 	defer r.close()
 	if err := r.open(); err != nil {

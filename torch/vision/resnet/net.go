@@ -185,7 +185,9 @@ func (n *Net) ToChannelsLast() {
 	torch.NoGrad(func() {
 		for _, e := range n.named() {
 			if e.tensor.Dim() == 4 {
-				e.tensor.SetData(e.tensor.Contiguous(torch.ChannelsLast))
+				laid := e.tensor.Contiguous(torch.ChannelsLast)
+				e.tensor.SetData(laid)
+				laid.Close()
 			}
 		}
 	})

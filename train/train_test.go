@@ -1,0 +1,176 @@
+package train_test
+
+import (
+	"context"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/torch/safetensors"
+	"github.com/torchlit/torchlit/torch/torchtest"
+	"github.com/torchlit/torchlit/train"
+)
+
+// stripes makes a data set that a network can tell apart and a mean colour
+// cannot: noise with horizontal stripes, and noise with vertical ones.
+func stripes(t *testing.T, perClass int) string {
+	t.Helper()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, split := range []string{"train", "test"} {
+		for class, name := range []string{"horizontal", "vertical"} {
+			folder := filepath.Join(dir, split, name)
+			require.NoError(t, os.MkdirAll(folder, 0o755))
+			for i := range perClass {
+				img := image.NewRGBA(image.Rect(0, 0, 16, 16))
+				for y := range 16 {
+					for x := range 16 {
+						v := byte(rng.IntN(100))
+						if []int{y, x}[class]%4 < 2 {
+							v += 120
+						}
+						img.Set(x, y, color.RGBA{v, v, v, 255})
+					}
+				}
+				f, err := os.Create(filepath.Join(folder, strconv.Itoa(i)+".png"))
+				require.NoError(t, err)
+				require.NoError(t, png.Encode(f, img))
+				require.NoError(t, f.Close())
+			}
+		}
+	}
+	return dir
+}
+
+func small(t *testing.T, data string) train.Config {
+	t.Helper()
+	cfg := train.Default()
+	cfg.Data.Dir = data
+	cfg.Data.BatchSize = 8
+	cfg.Data.Pad = 1
+	cfg.Data.Flip = false
+	cfg.Trainer.MaxEpochs = 3
+	cfg.Trainer.Precision = "32"
+	cfg.Trainer.Deterministic = true
+	cfg.Optim.LR = 0.02
+	cfg.OutputDir = t.TempDir()
+	return cfg
+}
+
+func TestItLearnsAndLeavesAModel(t *testing.T) {
+	torchtest.Need(t)
+	torchtest.NoLeak(t)
+	cfg := small(t, stripes(t, 40))
+	cfg.Data.Sizes = []train.SizePhase{{From: 0, Side: 8}, {From: 0.3, Side: 16}}
+	var sides []int
+	last, err := train.Run(t.Context(), cfg, train.Events{Step: func(s train.Step) { sides = append(sides, s.Side) }})
+	require.NoError(t, err)
+	assert.Greater(t, last.TestAccuracy, 0.95)
+	assert.Equal(t, 8, sides[0])
+	assert.Equal(t, 16, sides[len(sides)-1])
+
+	folder, err := modeldir.Open(filepath.Join(cfg.OutputDir, "model"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"horizontal", "vertical"}, folder.Labels())
+	assert.Equal(t, modeldir.StemCIFAR, folder.Extras.Stem)
+	assert.InDelta(t, last.TestAccuracy, *folder.Extras.Accuracy, 1e-5)
+	assert.FileExists(t, filepath.Join(cfg.OutputDir, "metrics.csv"))
+}
+
+// A run that is stopped in the middle of an epoch and resumed must end with the
+// very bits of one that was not.
+func TestResumeEqualsNotStopping(t *testing.T) {
+	torchtest.Need(t)
+	torchtest.NoLeak(t)
+	data := stripes(t, 16)
+	unbroken := small(t, data)
+	_, err := train.Run(t.Context(), unbroken, train.Events{})
+	require.NoError(t, err)
+
+	broken := small(t, data)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err = train.Run(ctx, broken, train.Events{Step: func(s train.Step) {
+		if s.Epoch == 1 && s.Index == 2 {
+			cancel()
+		}
+	}})
+	require.ErrorIs(t, err, train.ErrInterrupted)
+	assert.Contains(t, err.Error(), "resume="+broken.OutputDir)
+	broken.Resume = broken.OutputDir
+	_, err = train.Run(t.Context(), broken, train.Events{})
+	require.NoError(t, err)
+
+	assert.Equal(t, tensors(t, unbroken), tensors(t, broken))
+}
+
+func tensors(t *testing.T, cfg train.Config) map[string][]byte {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(cfg.OutputDir, "checkpoints", "*.safetensors"))
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	file, err := safetensors.Open(found[len(found)-1])
+	require.NoError(t, err)
+	defer file.Close()
+	state := map[string][]byte{}
+	for _, name := range file.Names() {
+		v, _ := file.Tensor(name)
+		state[name] = append([]byte(nil), v.Data...)
+	}
+	return state
+}
+
+func TestBadConfigurations(t *testing.T) {
+	f := func(want string, change func(*train.Config)) {
+		t.Helper()
+		cfg := small(t, "somewhere")
+		change(&cfg)
+		_, err := train.Run(t.Context(), cfg, train.Events{})
+		require.Error(t, err)
+		assert.Contains(t, err.Error(), want)
+	}
+	f("set data.dir", func(c *train.Config) { c.Data.Dir = "" })
+	f("data.batch_size=1", func(c *train.Config) { c.Data.BatchSize = 1 })
+	f("optim.lr=-1", func(c *train.Config) { c.Optim.LR = -1 })
+	f("use 32 or bf16-mixed", func(c *train.Config) { c.Trainer.Precision = "fp8" })
+	f("data.sizes[0].from=0.5", func(c *train.Config) { c.Data.Sizes = []train.SizePhase{{From: 0.5, Side: 16}} })
+	f("no such file", func(c *train.Config) { c.Data.Dir = "/nowhere" })
+}
+
+func TestLossThatIsNotANumberStopsTheRun(t *testing.T) {
+	torchtest.Need(t)
+	torchtest.NoLeak(t)
+	cfg := small(t, stripes(t, 16))
+	cfg.Optim.LR = 1e20
+	_, err := train.Run(t.Context(), cfg, train.Events{})
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), "lower optim.lr")
+	assert.False(t, errors.Is(err, train.ErrInterrupted))
+}
+
+func TestOneCycle(t *testing.T) {
+	s := train.OneCycle{Peak: 1, Steps: 101, WarmUp: 0.2}
+	f := func(step int, want float64) {
+		t.Helper()
+		assert.InDelta(t, want, s.At(step), 0.02, "step %d", step)
+	}
+	f(0, 1.0/25)
+	f(20, 1)
+	f(60, 0.5)
+	f(100, 1e-3)
+	for step := 21; step < s.Steps; step++ {
+		require.Less(t, s.At(step), s.At(step-1))
+		require.False(t, math.Signbit(s.At(step)))
+	}
+}
