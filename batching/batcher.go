@@ -48,10 +48,13 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 		}
 	}
 	if cfg.Cost != nil {
-		b.mu.costs.given = make([]time.Duration, cfg.MaxBatch+1)
+		given := make([]time.Duration, cfg.MaxBatch+1)
 		for n := 1; n <= cfg.MaxBatch; n++ {
-			b.mu.costs.given[n] = cfg.Cost(n)
+			given[n] = cfg.Cost(n)
 		}
+		b.mu.Lock()
+		b.mu.costs.given = given
+		b.mu.Unlock()
 	}
 	return b, nil
 }
