@@ -57,6 +57,6 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(trainCommand())
+	root.AddCommand(serveCommand(), predictCommand(), trainCommand(), evalCommand(), doctorCommand(), versionCommand())
 	return root
 }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/torch"
+	"github.com/torchlit/torchlit/vision"
+)
+
+// finding is a line of the doctor's report.
+type finding struct {
+	mark   string // ok, note or FAIL
+	what   string
+	found  string
+	advice string // what to do, when there is something to do
+}
+
+func doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Tell what Torchlit finds on this machine, and what to do about what is missing",
+		Long: `Tell what Torchlit finds on this machine, and what to do about what is missing.
+It exits with 1 when 'torchlit serve' could not work.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			findings := examine()
+			printFindings(cmd.OutOrStdout(), findings)
+			for _, f := range findings {
+				if f.mark == "FAIL" {
+					return fmt.Errorf("cannot serve: %s: %s", f.what, f.found)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func examine() []finding {
+	list := []finding{
+		{"ok", "machine", fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()), ""},
+	}
+	list = append(list, examineLibtorch()...)
+	return append(list, examineJPEG(), examineModels())
+}
+
+func examineLibtorch() []finding {
+	if err := torch.Available(); err != nil {
+		return []finding{{"FAIL", "libtorch", err.Error(), "run 'make build' in the source folder"}}
+	}
+	list := []finding{
+		{"ok", "libtorch", torch.Version() + " in " + torch.LibraryPath(), ""},
+		{"ok", "CPU kernels", torch.CPUCapability(), ""},
+		{"ok", "threads", fmt.Sprintf("%d for one operator", torch.NumThreads()), ""},
+	}
+	if torch.HasFusedConvolution() {
+		list = append(list, finding{"ok", "convolutions", "oneDNN, fused with bias, addition and relu", ""})
+	} else {
+		list = append(list, finding{"note", "convolutions", "plain operators", "this build of libtorch has no fused oneDNN operators; answers are the same, slower"})
+	}
+	if torch.HasFastBFloat16() {
+		list = append(list, finding{"ok", "bfloat16", "in hardware: training in bf16-mixed is fast", ""})
+	} else {
+		list = append(list, finding{"note", "bfloat16", "emulated", "train with trainer.precision=32 on this CPU"})
+	}
+	return append(list, finding{"note", "CUDA", cudaVersion(), "everything runs on the CPU"})
+}
+
+func examineJPEG() finding {
+	backend := vision.JPEGBackend()
+	if strings.Contains(backend, "turbo") {
+		return finding{"ok", "JPEG", backend, ""}
+	}
+	return finding{"note", "JPEG", backend, "install libjpeg-turbo: libturbojpeg0 on Debian and Ubuntu, turbojpeg on Fedora, jpeg-turbo with Homebrew"}
+}
+
+func examineModels() finding {
+	dir, err := bundled()
+	if err != nil {
+		return finding{"note", "models", err.Error(), ""}
+	}
+	entries, err := modeldir.List(dir)
+	if err != nil {
+		return finding{"note", "models", err.Error(), "mend or remove that folder"}
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name+" version "+e.Version)
+	}
+	return finding{"ok", "models", strings.Join(names, ", ") + " in " + dir, ""}
+}
+
+func printFindings(out io.Writer, findings []finding) {
+	for _, f := range findings {
+		fmt.Fprintf(out, "%-4s  %-12s  %s\n", f.mark, f.what, f.found)
+		if f.advice != "" {
+			fmt.Fprintf(out, "%-4s  %-12s  → %s\n", "", "", f.advice)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/predict"
+	"github.com/torchlit/torchlit/vision"
+)
+
+// pipeline is a model with its batcher: image bytes in, probabilities out. Its
+// methods may be called by many goroutines at once.
+type pipeline struct {
+	folder     *modeldir.Folder
+	model      *predict.Model
+	batcher    *batching.Batcher[[]byte, []float32]
+	preprocess vision.Preprocess
+	loadTime   time.Duration
+}
+
+func openPipeline(dir string, opts predict.Options, maxQueue int, observer batching.Observer) (*pipeline, error) {
+	start := time.Now()
+	folder, err := modeldir.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	model, err := predict.OpenFolder(folder, opts)
+	if err != nil {
+		return nil, err
+	}
+	chosen := model.Options()
+	batcher, err := batching.Open(batching.Config[[]byte, []float32]{
+		NewRunner: func(int) (batching.Runner[[]byte, []float32], error) {
+			r, err := model.NewRunner()
+			if err != nil {
+				return nil, err
+			}
+			return r, nil
+		},
+		Runners:  chosen.Runners,
+		MaxBatch: chosen.MaxBatch,
+		MaxQueue: maxQueue,
+		Cost:     func(n int) time.Duration { return model.Cost()(n) },
+		Observer: observer,
+	})
+	if err != nil {
+		model.Close()
+		return nil, err
+	}
+	return &pipeline{folder, model, batcher, folder.Preprocess(), time.Since(start)}, nil
+}
+
+// probabilities decodes an encoded image and classifies it.
+func (p *pipeline) probabilities(ctx context.Context, data []byte) ([]float32, error) {
+	img, err := vision.Decode(data, vision.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	pixels := make([]byte, p.model.ImageBytes())
+	err = p.preprocess.Apply(img, predict.Resize, pixels)
+	img.Release()
+	if err != nil {
+		return nil, err
+	}
+	result, err := p.batcher.Do(ctx, pixels)
+	return result.Value, err
+}
+
+// close runs what still waits and frees the model.
+func (p *pipeline) close(ctx context.Context) error {
+	err := p.batcher.Drain(ctx)
+	p.batcher.Close()
+	p.model.Close()
+	return err
+}
+
+// bundled is the place of the models that come with Torchlit.
+func bundled() (string, error) {
+	if dir := installed("models"); dir != "" {
+		return dir, nil
+	}
+	return "", errors.New("cannot find the bundled models beside the binary; name a folder with --models or --model")
+}
+
+// openOne opens the one model that a command works on: dir, or the bundled one.
+// Where dir holds several, the newest version of the first is taken.
+func openOne(dir string, maxBatch int) (*pipeline, error) {
+	if dir == "" {
+		var err error
+		if dir, err = bundled(); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := modeldir.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("cannot find a model in %q: it holds no folder with a %s", dir, modeldir.ConfigFile)
+	}
+	pick := entries[0]
+	for _, e := range entries {
+		if e.Name == pick.Name {
+			pick = e // versions are in order
+		}
+	}
+	return openPipeline(pick.Dir, predict.Options{MaxBatch: maxBatch}, 0, batching.Observer{})
+}

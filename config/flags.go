@@ -1,0 +1,99 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// A group of settings, such as server, is one struct. Each of its fields with a
+// yaml tag and a help tag is at once a key of the file ("server.max_batch_size"),
+// a flag ("--max-batch-size") and a variable of the environment
+// ("TORCHLIT_SERVER_MAX_BATCH_SIZE"). A flag wins over the environment, that
+// over the file, and that over the default.
+
+// AddFlags adds a flag for each field of settings, a pointer to a struct that
+// holds the defaults. The flags are read by Resolve.
+func AddFlags(set *pflag.FlagSet, settings any) {
+	v := reflect.ValueOf(settings).Elem()
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		name, help := strings.ReplaceAll(field.Tag.Get("yaml"), "_", "-"), field.Tag.Get("help")
+		if name == "" || help == "" {
+			continue
+		}
+		switch value := v.Field(i).Interface().(type) {
+		case string:
+			set.String(name, value, help)
+		case int:
+			set.Int(name, value, help)
+		case bool:
+			set.Bool(name, value, help)
+		case time.Duration:
+			set.Duration(name, value, help)
+		default:
+			panic(fmt.Sprintf("BUG: no flag for a %T", value))
+		}
+	}
+}
+
+// Resolve fills settings, a pointer to a struct that holds the defaults, from
+// the group of that name in the YAML file at path ("" for none), from the
+// environment, and from those flags of set that were given.
+func Resolve(path, group string, set *pflag.FlagSet, settings any) error {
+	var overrides, origin []string
+	t := reflect.TypeOf(settings).Elem()
+	for i := range t.NumField() {
+		key := t.Field(i).Tag.Get("yaml")
+		if key == "" {
+			continue
+		}
+		variable := "TORCHLIT_" + strings.ToUpper(group+"_"+key)
+		flag := set.Lookup(strings.ReplaceAll(key, "_", "-"))
+		switch {
+		case flag != nil && flag.Changed:
+			overrides = append(overrides, key+"="+quote(flag.Value.String(), t.Field(i).Type))
+			origin = append(origin, "--"+flag.Name)
+		case os.Getenv(variable) != "":
+			overrides = append(overrides, key+"="+quote(os.Getenv(variable), t.Field(i).Type))
+			origin = append(origin, variable)
+		}
+	}
+	if err := loadGroup(path, group, settings); err != nil {
+		return err
+	}
+	for i, o := range overrides {
+		if err := override(o, keysOf(t, ""), settings); err != nil {
+			return fmt.Errorf("cannot use %s: %w", origin[i], err)
+		}
+	}
+	return nil
+}
+
+// quote keeps YAML from reading a string such as ":8080" or "1" as anything else.
+func quote(value string, t reflect.Type) string {
+	if t.Kind() != reflect.String {
+		return value
+	}
+	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
+}
+
+// loadGroup reads a file whose only top-level key is group.
+func loadGroup(path, group string, settings any) error {
+	wrapper := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: "Group",
+		Type: reflect.TypeOf(settings).Elem(),
+		Tag:  reflect.StructTag(fmt.Sprintf("yaml:%q", group)),
+	}}))
+	inner := wrapper.Elem().Field(0)
+	inner.Set(reflect.ValueOf(settings).Elem())
+	if err := Load(path, nil, wrapper.Interface()); err != nil {
+		return err
+	}
+	reflect.ValueOf(settings).Elem().Set(inner)
+	return nil
+}
