@@ -192,6 +192,28 @@ func TestHeaderBombsAreRefusedBeforeAllocation(t *testing.T) {
 	f("lossless.webp", 16384)
 }
 
+// Within the limits too, a header that the file's length cannot live up to costs no memory.
+func TestEmptyPromisesAreCheap(t *testing.T) {
+	f := func(file string) {
+		t.Helper()
+		data := bomb(t, file, 8000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Decode(data, Limits{})
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: got %v; want ErrCorrupt", file, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: %d bytes were allocated; want less than 1 MiB", file, got)
+		}
+	}
+	f("baseline_420.jpg")
+	f("progressive_420.jpg")
+	f("rgb24.bmp")
+	f("mono1.bmp")
+}
+
 func TestLimitsAreInclusive(t *testing.T) {
 	data := mustRead(t, "rgb8.png") // 37 x 29
 	if _, err := Decode(data, Limits{MaxPixels: 37 * 29}); err != nil {

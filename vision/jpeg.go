@@ -45,6 +45,10 @@ func maxScans(lim Limits, pixels int) int {
 	return min(500, max(32, 32*(lim.maxPixels()/pixels)))
 }
 
+// maxPixelsPerByte: Huffman codes have at least one bit, and every block of 64 pixels has a code of its own, so a byte stands for 512
+// pixels at most. A short file with a large header is found out before memory is taken for it.
+const maxPixelsPerByte = 8 * 64
+
 func decodeJPEG(data []byte, lim Limits) (*Image, error) {
 	h, err := readJPEGHeader(data)
 	if err != nil {
@@ -55,6 +59,9 @@ func decodeJPEG(data []byte, lim Limits) (*Image, error) {
 	}
 	if most := maxScans(lim, h.width*h.height); h.scans > most {
 		return nil, &decodeError{ErrTooLarge, "cannot decode JPEG: its pixels are spread over too many scans"}
+	}
+	if h.huffman && len(data) < h.width*h.height/maxPixelsPerByte {
+		return nil, corrupt("JPEG", endsEarly)
 	}
 	var m *Image
 	if lib, libErr := turbo(); libErr == nil {

@@ -28,8 +28,9 @@ type jpegHeader struct {
 	width, height int
 	components    int
 	progressive   bool
-	orientation   int // EXIF
-	scans         int // counted to the end for progressive files; 1 for others, whose first scan ends the search
+	huffman       bool // as nearly all are; the others are arithmetic or lossless
+	orientation   int  // EXIF
+	scans         int  // counted to the end for progressive files; 1 for others, whose first scan ends the search
 }
 
 // readJPEGHeader walks over the markers. It reads no entropy-coded data, so it costs microseconds.
@@ -54,7 +55,7 @@ func readJPEGHeader(data []byte) (jpegHeader, error) {
 			h.height = int(binary.BigEndian.Uint16(body[1:]))
 			h.width = int(binary.BigEndian.Uint16(body[3:]))
 			h.components = int(body[5])
-			h.progressive = m&3 == 2
+			h.progressive, h.huffman = m&3 == 2, m <= 0xC2
 		case m == mAPP1 && !seenEXIF && bytes.HasPrefix(body, []byte("Exif\x00")):
 			seenEXIF = true
 			h.orientation = exifOrientation(body)

@@ -135,6 +135,11 @@ func decodeBMP(data []byte, lim Limits) (*Image, error) {
 	if err := lim.check("BMP", cfg.Width, cfg.Height); err != nil {
 		return nil, err
 	}
+	if len(data) >= 30 { // rows are not compressed, so a short file is known before memory is taken for its pixels
+		if bits := int(binary.LittleEndian.Uint16(data[28:])); len(data) < cfg.Width*cfg.Height/8*bits {
+			return nil, corrupt("BMP", endsEarly)
+		}
+	}
 	src, err := bmp.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, corruptBy("BMP", err)
