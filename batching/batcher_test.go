@@ -158,6 +158,23 @@ func TestCancelledBeforeDo(t *testing.T) {
 	})
 }
 
+// A runner may meet a cancelled item before its caller has woken up to withdraw it.
+func TestCancelledItemIsNotPicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustOpen(t, &fake{}, Config[int, int]{})
+		ctx, cancel := context.WithCancel(background)
+		it := b.acquire(ctx, 1)
+		cancel()
+		b.mu.Lock()
+		b.mu.queue.push(it)
+		batch, _ := b.pickLocked(nil, time.Now())
+		b.mu.Unlock()
+		if <-it.done; len(batch) != 0 || it.err != context.Canceled || it.why != RejectedCancelled {
+			t.Fatalf("got a batch of %d, error %v, rejected as %s", len(batch), it.err, it.why)
+		}
+	})
+}
+
 // A caller that leaves during a run is let go at once, but its item is not released before the run is over.
 func TestCancelWhileRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

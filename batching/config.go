@@ -9,7 +9,7 @@ import (
 // Runner runs batches. It is made, used and closed by one goroutine that is locked to its OS thread for its whole life, so it may
 // keep thread-local native state and its own buffers, and needs no lock.
 type Runner[In, Out any] interface {
-	// Run computes out[i] from in[i] for every i; len(in) == len(out), 1 to Config.MaxBatch.
+	// Run computes out[i] from in[i] for every i; len(in) == len(out), 1 to Config.MaxBatch. The elements of out are zero.
 	//
 	// Both slices and the items belong to the runner until Run returns, and must not be kept. The values put into out belong to
 	// the callers. An error is for the whole batch; a panic counts as one.
@@ -42,7 +42,8 @@ type Config[In, Out any] struct {
 	MaxQueue int
 
 	// Cost returns how long a batch of n items runs, 1 ≤ n ≤ MaxBatch, as measured, best with all runners busy. It is asked once
-	// for each n after all runners are made. When nil, the costs are learned from the runs.
+	// for each n after all runners are made. A deadline is weighed against the end of the run: what the answer needs from there
+	// may be added here. When nil, the costs are learned from the runs.
 	Cost func(n int) time.Duration
 
 	// Release is called exactly once for each item given to Do, when the batcher will not touch it any more, whatever Do returns.

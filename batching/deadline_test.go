@@ -167,4 +167,8 @@ func TestShare(t *testing.T) {
 	flat := open(perBatch(time.Second)) // A smaller batch is no quicker: one runner takes all.
 	f(flat, 6, 2, 6)
 	f(flat, 20, 2, 8)
+	slanted := open(func(n int) time.Duration { return 100*time.Millisecond + perItem(time.Millisecond)(n) })
+	f(slanted, 6, 2, 6)
+	quick := open(perItem(time.Microsecond)) // The other thread would be awake too late.
+	f(quick, 6, 2, 6)
 }

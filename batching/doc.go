@@ -32,7 +32,7 @@
 //     answered with the context's error or ErrDeadline and costs no run.
 //   - Never more than MaxBatch.
 //   - When k runners are idle, each takes a k-th of what waits, provided that the smaller batch is markedly quicker than the
-//     whole; else one runner takes all and the others stay free for who comes next.
+//     whole, or nothing is known; else one runner takes all and the others stay free for who comes next.
 //   - Of that the longest head of the queue for which now + Cost(n) is not after the deadline of any item in it. The queue keeps
 //     its order: an urgent item may shorten the batch, but it is not pulled in front of a patient one.
 //

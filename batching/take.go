@@ -2,9 +2,12 @@ package batching
 
 import "time"
 
-// worthSplitting is the largest part of a whole batch's cost that a share of it may cost for idle runners to share it. A cost
-// curve so flat that shares take nearly as long as the whole means that splitting occupies runners and gains nobody anything.
-const worthSplitting = 0.9
+// Idle runners share what waits if that makes it end earlier by a tenth, and by more than the waking of another thread takes. A
+// cost curve so flat that a share takes nearly as long as the whole means that sharing occupies runners and gains nobody anything.
+const (
+	worthSharing = 10 // one part in
+	wakingCost   = 50 * time.Microsecond
+)
 
 // take waits for items and returns the next batch for one runner, in the buffer given, and why it has its size. It returns an
 // empty batch when there will be no more.
@@ -74,8 +77,9 @@ func (b *Batcher[In, Out]) shareLocked(waiting, idle int, now time.Time) int {
 	if share >= whole {
 		return whole
 	}
-	costs := &b.mu.costs
-	if float64(costs.of(share, now)) > worthSplitting*float64(costs.of(whole, now)) {
+	cost := b.mu.costs.of(whole, now)
+	saved := cost - b.mu.costs.of(share, now)
+	if cost > 0 && saved < max(cost/worthSharing, wakingCost) {
 		return whole
 	}
 	return share
