@@ -72,7 +72,7 @@ func TestLogitsEqualPyTorch(t *testing.T) {
 		for _, plain := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s%s/%dpx/plain=%v", g.Architecture, g.Stem, g.Size, plain), func(t *testing.T) {
 				n := mustNetwork(t, g.Architecture, g.Stem, g.Size, int64(len(g.Logits[0])))
-				r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 4, Plain: plain}))
+				r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 4, Plain: plain, Threads: 2}))
 				mustBeNear(t, mustLogits(t, r, images(r, len(g.Logits))), g.Logits, 1e-4)
 			})
 		}
@@ -84,7 +84,7 @@ func TestLogitsEqualPyTorch(t *testing.T) {
 func TestBatchEqualsSingles(t *testing.T) {
 	f := func(architecture string, stem resnet.Stem, size, batch int) {
 		t.Helper()
-		r := mustRunner(t, mustModel(t, mustNetwork(t, architecture, stem, size, 10), Options{MaxBatch: batch}))
+		r := mustRunner(t, mustModel(t, mustNetwork(t, architecture, stem, size, 10), Options{MaxBatch: batch, Threads: 1}))
 		in := images(r, batch)
 		want := make([][]float32, batch)
 		for i := range in {
@@ -101,7 +101,7 @@ func TestBatchEqualsSingles(t *testing.T) {
 func TestRunGivesProbabilities(t *testing.T) {
 	n := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10)
 	n.Temperature = 2
-	r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 2}))
+	r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 2, Threads: 1}))
 	in, out := images(r, 2), make([][]float32, 2)
 	if err := r.Run(in, out); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestRunnersStorm(t *testing.T) {
 }
 
 func TestRunnerOutlivesModel(t *testing.T) {
-	m := mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 16, 10), Options{MaxBatch: 2})
+	m := mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 16, 10), Options{MaxBatch: 2, Threads: 1})
 	r := mustRunner(t, m)
 	want := mustLogits(t, r, images(r, 2))
 	m.Close()
@@ -176,7 +176,7 @@ func TestRunnerOutlivesModel(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	r := mustRunner(t, mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 16, 10), Options{MaxBatch: 2}))
+	r := mustRunner(t, mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 16, 10), Options{MaxBatch: 2, Threads: 1}))
 	good := images(r, 3)
 	f := func(in [][]byte, want string) {
 		t.Helper()
@@ -223,7 +223,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
-	m := mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10), Options{MaxBatch: 8})
+	m := mustModel(t, mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10), Options{MaxBatch: 8, Threads: 1})
 	cost := m.Cost()
 	if got := cost(1); got != 0 {
 		t.Errorf("cost before a runner was made: got %v; want 0", got)

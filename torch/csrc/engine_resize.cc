@@ -12,11 +12,17 @@
 
 #include "guard.h"
 
-// libtorch's own OpenMP, when it has one; linking another would make two.
+// libtorch's own OpenMP; linking another would make two. Only ELF has references
+// that may stay unresolved.
+#ifdef __ELF__
 extern "C" {
 __attribute__((weak)) void omp_set_num_threads(int);
 __attribute__((weak)) int omp_get_max_threads();
 }
+#else
+static void (*const omp_set_num_threads)(int) = nullptr;
+static int (*const omp_get_max_threads)() = nullptr;
+#endif
 
 namespace torchlit {
 namespace {
