@@ -27,7 +27,7 @@ func doctorCommand() *cobra.Command {
 		Short: "Tell what Torchlit finds on this machine, and what to do about what is missing",
 		Long: `Tell what Torchlit finds on this machine, and what to do about what is missing.
 It exits with 1 when 'torchlit serve' could not work.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := examine()
 			printFindings(cmd.OutOrStdout(), findings)

@@ -27,7 +27,7 @@ func evalCommand() *cobra.Command {
 image goes the way that the server's requests go: decode, resize, batch, engine.`,
 		Example: `  torchlit eval --data data/processed/cifar10/test
   torchlit eval --model runs/2026-11-23/21-30-00/model --data photos/ --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if data == "" {
 				return usageError{errors.New("--data is missing: name a folder with one subfolder of images a class")}

@@ -52,6 +52,13 @@ func rootCommand() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return usageError{fmt.Errorf("unknown command %q; see 'torchlit --help'", args[0])}
+		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -59,4 +66,12 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(serveCommand(), predictCommand(), trainCommand(), evalCommand(), doctorCommand(), versionCommand())
 	return root
+}
+
+// noArgs is cobra.NoArgs with the exit code of a usage error.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s takes no arguments, got %q; see '%s --help'", cmd.CommandPath(), args, cmd.CommandPath())}
 }

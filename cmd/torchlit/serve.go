@@ -59,7 +59,7 @@ wins over the variable, that over the file.`,
 		Example: `  torchlit serve
   torchlit serve --models runs/2026-11-23/21-30-00/model --addr 127.0.0.1:9000
   curl -F image=@cat.jpg localhost:8080/v1/classify`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Resolve(file, "server", cmd.Flags(), &settings); err != nil {
 				return usageError{err}

@@ -13,7 +13,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of Torchlit and of what it runs on",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			fmt.Fprintf(cmd.OutOrStdout(), "torchlit %s\ncommit   %s\nlibtorch %s\nCUDA     %s\nGo       %s\n",
 				version, commit, libtorchVersion(), cudaVersion(), runtime.Version())
