@@ -47,8 +47,8 @@ type LoaderConfig struct {
 // and Release are for one goroutine, the training loop; Close may be called
 // from another one.
 //
-// One producer goroutine is enough. It only copies bytes: about a million
-// 32×32 images a second with crop and flip on one core, many times what a
+// One producer goroutine is enough. It only copies bytes: hundreds of thousands
+// of 32×32 images a second with crop and flip on one core, many times what a
 // large GPU trains. It also makes the order of batches trivial. The batches
 // go round in a ring of Depth buffers: free → producer → ready → caller →
 // Release → free, so memory is bounded and an epoch allocates nothing.

@@ -116,7 +116,7 @@ func Download(ctx context.Context, f File, path string, opts Options) error {
 }
 
 // collect fetches bytes into part until all are there. resumed tells whether
-// they came in more than one piece.
+// they came in more than one piece, or were there already.
 func collect(ctx context.Context, f File, part string, opts Options) (resumed bool, err error) {
 	out, err := os.OpenFile(part, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -137,15 +137,13 @@ func collect(ctx context.Context, f File, part string, opts Options) (resumed bo
 			return false, err
 		}
 	}
-	pieces, wait := 0, opts.Backoff
-	if have > 0 {
-		pieces++
-	}
+	wait, best := opts.Backoff, have
+	resumed = have > 0
 	for failures := 0; have < f.Size; {
+		resumed = resumed || have > 0
 		n, err := piece(ctx, f, out, have, opts)
-		pieces++
-		if n > have {
-			failures, wait = 0, opts.Backoff
+		if n > best { // more than ever: a server that starts over each time does not count
+			failures, wait, best = 0, opts.Backoff, n
 		}
 		have = n
 		if err == nil {
@@ -153,17 +151,17 @@ func collect(ctx context.Context, f File, part string, opts Options) (resumed bo
 		}
 		failures++
 		if permanent(err) || ctx.Err() != nil || failures >= opts.Tries {
-			return pieces > 1, err
+			return resumed, err
 		}
 		opts.Retry(err, wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return pieces > 1, ctx.Err()
+			return resumed, ctx.Err()
 		}
 		wait = min(2*wait, 30*time.Second)
 	}
-	return pieces > 1, nil
+	return resumed, nil
 }
 
 // localError is a failure of our own disk, where trying again is no use.
@@ -201,6 +199,7 @@ func piece(ctx context.Context, f File, out *os.File, have int64, opts Options) 
 	if err != nil {
 		return have, localError{err}
 	}
+	req.Header.Set("Accept-Encoding", "identity") // sizes and offsets are those of the file
 	if have > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 	}
@@ -229,6 +228,9 @@ func piece(ctx context.Context, f File, out *os.File, have int64, opts Options) 
 		}
 	default:
 		return have, statusError{resp.StatusCode, resp.Status}
+	}
+	if have == 0 && resp.ContentLength >= 0 && resp.ContentLength != f.Size {
+		return have, fmt.Errorf("%w: the server's has %d bytes, expected %d", ErrMismatch, resp.ContentLength, f.Size)
 	}
 	if _, err := out.Seek(have, io.SeekStart); err != nil {
 		return have, localError{err}
