@@ -8,6 +8,7 @@ import (
 
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/torch/safetensors"
+	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
@@ -49,7 +50,7 @@ func smallGolden(t *testing.T) golden {
 }
 
 func TestOpen(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	g := smallGolden(t)
 	temperature := 1.5
 	dir := mustFolder(t, g, func(f *modeldir.Folder) { f.Extras.Temperature = &temperature })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
@@ -196,7 +197,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Helper()
 		n, opts := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10), Options{}
 		change(&n, &opts)
-		needLibtorch(t)
+		torchtest.Need(t)
 		m, err := New(n, opts)
 		if err == nil {
 			m.Close()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -28,7 +29,7 @@ func smoothImage(width, height int) *vision.Image {
 // TestResizeEqualsPillow compares with vision.PillowResizer, which equals Pillow
 // in every bit.
 func TestResizeEqualsPillow(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	f := func(src *vision.Image, width, height int) {
 		t.Helper()
 		for _, ip := range []vision.Interpolation{vision.Bilinear, vision.Bicubic} {
@@ -63,7 +64,7 @@ func TestResizeEqualsPillow(t *testing.T) {
 }
 
 func TestResizeRefuses(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	broken := smoothImage(4, 4)
 	broken.Pix = broken.Pix[1:]
 	if m, err := Resize(broken, 2, 2, vision.Bilinear); err == nil {
@@ -77,7 +78,7 @@ func TestResizeRefuses(t *testing.T) {
 // TestResizeStartsNoThreads resizes on many threads at once. Were libtorch to
 // start a team for each, there would be twice as many threads or more.
 func TestResizeStartsNoThreads(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("skipped: threads are counted in /proc, which is Linux's")
 	}

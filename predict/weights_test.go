@@ -3,12 +3,11 @@ package predict
 import (
 	"encoding/binary"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/torchlit/torchlit/torch/engine"
 	"github.com/torchlit/torchlit/torch/safetensors"
+	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
@@ -96,20 +95,6 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// needLibtorch skips the test on a machine without the native library, unless
-// the environment forbids that.
-func needLibtorch(tb testing.TB) {
-	tb.Helper()
-	err := engine.Load()
-	if err == nil {
-		return
-	}
-	if os.Getenv("TORCHLIT_REQUIRE_ALL") != "" {
-		tb.Fatalf("TORCHLIT_REQUIRE_ALL is set, but %v", err)
-	}
-	tb.Skipf("skipped: %v", err)
-}
-
 var (
 	imagenetMean = [3]float32{0.485, 0.456, 0.406}
 	imagenetStd  = [3]float32{0.229, 0.224, 0.225}
@@ -126,7 +111,7 @@ func mustNetwork(tb testing.TB, architecture string, stem resnet.Stem, size int,
 
 func mustModel(tb testing.TB, n Network, opts Options) *Model {
 	tb.Helper()
-	needLibtorch(tb)
+	torchtest.Need(tb)
 	m, err := New(n, opts)
 	if err != nil {
 		tb.Fatal(err)

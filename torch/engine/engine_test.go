@@ -1,24 +1,11 @@
 package engine
 
 import (
-	"os"
 	"strings"
 	"testing"
-)
 
-// needLibtorch skips the test on a machine without the native library, unless
-// the environment forbids that.
-func needLibtorch(tb testing.TB) {
-	tb.Helper()
-	err := Load()
-	if err == nil {
-		return
-	}
-	if os.Getenv("TORCHLIT_REQUIRE_ALL") != "" {
-		tb.Fatalf("TORCHLIT_REQUIRE_ALL is set, but %v", err)
-	}
-	tb.Skipf("skipped: %v", err)
-}
+	"github.com/torchlit/torchlit/torch/torchtest"
+)
 
 // tiny is a network that can be worked out by hand: a 1×1 convolution that sums
 // the channels, added to the same once more and rectified, averaged, and a
@@ -36,7 +23,7 @@ func tiny() (Config, []Step) {
 }
 
 func TestTinyNetwork(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	for _, plain := range []bool{false, true} {
 		config, steps := tiny()
 		config.Plain = plain
@@ -65,7 +52,7 @@ func TestTinyNetwork(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	f := func(change func(*Config, []Step), want string) {
 		t.Helper()
 		config, steps := tiny()
@@ -92,7 +79,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	needLibtorch(t)
+	torchtest.Need(t)
 	e, err := Open(tiny())
 	if err != nil {
 		t.Fatal(err)
