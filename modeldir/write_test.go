@@ -3,7 +3,6 @@ package modeldir
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,45 +137,4 @@ func TestRenameAround(t *testing.T) {
 	require.NoError(t, renameAround(path("new"), path("old")))
 	require.Equal(t, []string{"old"}, files(t, root))
 	require.Equal(t, []string{ConfigFile}, files(t, path("old")))
-}
-
-// TestTimmLoads writes two full-size folders for testdata/check.py, which loads
-// them with timm.
-func TestTimmLoads(t *testing.T) {
-	keep := os.Getenv("MODELDIR_KEEP")
-	if keep == "" {
-		t.Skip("set MODELDIR_KEEP to a folder to write models for testdata/check.py")
-	}
-	data, err := os.ReadFile("testdata/resnet18_shapes.json")
-	require.NoError(t, err)
-	var shapes map[string][]int64
-	require.NoError(t, json.Unmarshal(data, &shapes))
-	write := func(name, stem string) {
-		t.Helper()
-		var entries []safetensors.Entry
-		for _, key := range slices.Sorted(maps.Keys(shapes)) {
-			shape := shapes[key]
-			n := int64(1)
-			for _, d := range shape {
-				n *= d
-			}
-			values := slices.Repeat([]float32{0.5}, int(n))
-			e, err := safetensors.FromFloat32(key, safetensors.F16, shape, values)
-			if strings.HasSuffix(key, "num_batches_tracked") {
-				e, err = safetensors.Entry{Name: key, DType: safetensors.I64, Shape: shape, Data: make([]byte, 8)}, nil
-			}
-			require.NoError(t, err)
-			entries = append(entries, e)
-		}
-		m := &Folder{Config: DefaultConfig("resnet18", 10), Extras: Extras{Stem: stem}}
-		m.Config.LabelNames = CIFAR10Labels()
-		m.Config.Pretrained.InputSize = [3]int{3, 64, 64}
-		m.Config.Pretrained.Interpolation, m.Config.Pretrained.CropPct = "bilinear", 1
-		require.NoError(t, Write(filepath.Join(keep, name), m, func(tmp string) error {
-			return safetensors.Write(filepath.Join(tmp, SafetensorsFile), entries, map[string]string{"format": "pt"})
-		}))
-	}
-	write("imagenet", StemImageNet)
-	shapes["conv1.weight"] = []int64{64, 3, 3, 3}
-	write("cifar", StemCIFAR)
 }

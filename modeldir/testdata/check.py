@@ -1,8 +1,8 @@
 """Loads model folders that this package wrote with timm.
 
-    MODELDIR_KEEP=DIR go test -run TestTimmLoads ./modeldir
-    pip install timm==1.0.31 torch==2.11.0 safetensors
-    python check.py DIR
+    go test -tags interop -run Interop ./modeldir
+
+writes the folders and runs this with their parent DIR.
 
 DIR/imagenet must load with create_model. DIR/cifar must stop there as its note
 in config.json says, and load in the way that the note gives.

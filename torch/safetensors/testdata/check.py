@@ -1,8 +1,6 @@
 """Reads files that this package wrote with the reference implementation.
 
-    SAFETENSORS_KEEP=DIR go test -run TestInterop ./torch/safetensors
-    pip install safetensors==0.8.0 numpy ml_dtypes==0.6.0
-    python check.py DIR
+    go test -tags interop -run Interop ./torch/safetensors
 
 The Go test writes the tensors of all_dtypes.json and the float32 values of
 floats.safetensors, narrowed by Go, into DIR. Exits 1 and says what differs.

@@ -1,0 +1,72 @@
+//go:build !cgo
+
+package libtorch
+
+import (
+	"errors"
+	"unsafe"
+)
+
+// The twin of raw_cgo.go and engine_cgo.go for builds without cgo. Load always
+// fails there, so nothing but rawOpen is ever reached.
+
+type errorText struct{}
+
+func (e *errorText) String() string { return "" }
+
+func rawOpen(string) error {
+	return errors.New("this program was built with CGO_ENABLED=0; build it with cgo")
+}
+
+const unreachable = "BUG: libtorch called in a build without cgo"
+
+func rawLibtorchVersion() string                    { panic(unreachable) }
+func rawCPUCapability() string                      { panic(unreachable) }
+func rawSetNumThreads(int64, *errorText) int32      { panic(unreachable) }
+func rawNumThreads(*int64, *errorText) int32        { panic(unreachable) }
+func rawManualSeed(uint64, *errorText) int32        { panic(unreachable) }
+func rawTensorFree([]Value, *errorText) int32       { panic(unreachable) }
+func rawClearGrads([]Value, *errorText) int32       { panic(unreachable) }
+func rawScopeMode(int64, *errorText) (int64, int32) { panic(unreachable) }
+func rawGradMode(bool, *errorText) (bool, int32)    { panic(unreachable) }
+
+func rawTensorInfo(unsafe.Pointer, *Info, *errorText) int32 { panic(unreachable) }
+
+func rawTensorFromData(unsafe.Pointer, int64, int64, []int64, *Result, *errorText) (int64, int32) {
+	panic(unreachable)
+}
+
+func rawTensorRead(_, _ unsafe.Pointer, _ int64, _ *errorText) int32  { panic(unreachable) }
+func rawTensorWrite(_, _ unsafe.Pointer, _ int64, _ *errorText) int32 { panic(unreachable) }
+
+func rawTensorPrint(unsafe.Pointer, []byte, *int64, *errorText) int32 { panic(unreachable) }
+
+func rawOpFind(_, _ string, _ *unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
+
+func rawOpCall(unsafe.Pointer, []Value, []Result, *errorText) (n, scope int64, status int32) {
+	panic(unreachable)
+}
+
+func rawBackward(_, _ unsafe.Pointer, _, _ bool, _ *errorText) int32 { panic(unreachable) }
+
+func rawGrad(unsafe.Pointer, *Result, *errorText) (int64, int32) { panic(unreachable) }
+
+func rawSetGrad(_, _ unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
+
+func rawSetRequiresGrad(unsafe.Pointer, bool, *errorText) int32 { panic(unreachable) }
+
+func rawSetData(_, _ unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
+
+func rawAutocastMode(int64, bool, int64, *errorText) (bool, int64, int32) { panic(unreachable) }
+
+func rawEngineOpen(*EngineConfig, []Step, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawEngineShare(unsafe.Pointer, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawEngineRun(unsafe.Pointer, []byte, int64, []float32, *errorText) int32 { panic(unreachable) }
+
+func rawEngineClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawImageResize([]byte, int64, int64, []byte, int64, int64, bool, *errorText) int32 {
+	panic(unreachable)
+}
