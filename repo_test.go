@@ -48,12 +48,14 @@ var rooms = map[string]room{
 		why: "a data set is plain Go values, usable without libtorch"},
 	"train": {may: []string{"torch", "vision", "dataset", "track", "config", "modeldir"},
 		why: "the loop knows what it trains with, and nothing of serving"},
-	"track":   {may: none, why: "a tracker is handed numbers; it does not know where they come from"},
-	"config":  {may: none, why: "configuration is text made into values; what they mean is the rooms' own affair"},
-	"monitor": {may: none, libraries: []string{"gonum.org", "modernc.org/sqlite"}, why: "the monitor is handed embeddings and answers"},
-	"web":     {may: none, libraries: none, why: "the pages are embedded files: anyone may import them at no cost"},
-	"client":  {may: none, why: "whoever imports the client should not get the server with it"},
-	"bench":   {may: []string{"client"}, why: "the load tool measures from outside, as a user would"},
+	"track":            {may: none, why: "a tracker is handed numbers; it does not know where they come from"},
+	"config":           {may: none, why: "configuration is text made into values; what they mean is the rooms' own affair"},
+	"monitor":          {may: none, libraries: []string{"gonum.org", "modernc.org/sqlite"}, why: "the monitor is handed embeddings and answers"},
+	"evaluate":         {may: none, libraries: none, why: "figures are made of labels and probabilities, whoever gave them"},
+	"internal/interop": {may: none, why: "a referee knows nothing of what it judges"},
+	"web":              {may: none, libraries: none, why: "the pages are embedded files: anyone may import them at no cost"},
+	"client":           {may: none, why: "whoever imports the client should not get the server with it"},
+	"bench":            {may: []string{"client"}, why: "the load tool measures from outside, as a user would"},
 }
 
 // TestRooms holds the code (not the tests) to the table.
