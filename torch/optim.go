@@ -37,10 +37,9 @@ func (o Optimizer) AddParameters(parameters []Tensor) {
 	if o.Opt.momentum == 0 {
 		return
 	}
-	NoGrad(func() {
+	outsideScopes(func() {
 		for _, p := range parameters {
-			m := zerosLike(p)
-			o.Opt.momenta = append(o.Opt.momenta, m)
+			o.Opt.momenta = append(o.Opt.momenta, zerosLike(p))
 		}
 	})
 }

@@ -93,6 +93,16 @@ func (s *scope) free() {
 	}
 }
 
+// outsideScopes runs body as if the goroutine were in no Scope, for tensors that
+// belong to something that lives on, such as an optimizer.
+func outsideScopes(body func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := must(libtorch.ScopeMode(0))
+	defer func() { must(libtorch.ScopeMode(before)) }()
+	body()
+}
+
 // NoGrad runs body without recording gradients, for evaluation and for updates
 // of parameters.
 func NoGrad(body func()) {

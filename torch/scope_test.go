@@ -82,6 +82,25 @@ func TestScopesOfGoroutinesAreApart(t *testing.T) {
 	wg.Wait()
 }
 
+func TestOptimizerOutlivesTheScopeItWasMadeIn(t *testing.T) {
+	torchtest.Need(t)
+	torchtest.NoLeak(t)
+	w := torch.Ones([]int64{4}, true)
+	defer w.Close()
+	opt := torch.SGD(0.1, 0.9, 0, 0, false)
+	defer opt.Close()
+	torch.Scope(func(keep) { opt.AddParameters([]torch.Tensor{w}) })
+	for range 2 {
+		torch.Scope(func(keep) {
+			torch.SumAll(w).Backward()
+			opt.Step()
+			opt.ZeroGrad()
+		})
+	}
+	// 1 - 0.1·1 - 0.1·(0.9·1 + 1)
+	assert.InDeltaSlice(t, []float32{0.71, 0.71, 0.71, 0.71}, torch.Slice[float32](w), 1e-6)
+}
+
 func TestNoGradEndsWithItsBody(t *testing.T) {
 	inScope(t, func() {
 		w := torch.Ones([]int64{1}, true)
