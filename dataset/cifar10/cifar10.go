@@ -164,7 +164,11 @@ func (cfg *Config) source(ctx context.Context) (*source, error) {
 func (cfg *Config) download(ctx context.Context) (*source, error) {
 	name := filepath.Base(cfg.Archive.URL)
 	path := filepath.Join(cfg.Raw, name)
-	if err := fetch.Download(ctx, cfg.Archive, path, cfg.Fetch); err != nil {
+	err := fetch.Download(ctx, cfg.Archive, path, cfg.Fetch)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%w; run again to go on where it stopped", err)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w; run again to go on where it stopped, or, without a network, give a local copy of the archive: make data DATA=path/to/%s", err, name)
 	}
 	return &source{path: path, id: "sha256 " + cfg.Archive.SHA256 + cfg.Archive.MD5}, nil

@@ -25,7 +25,7 @@ func run(args []string) int {
 	flags := flag.NewFlagSet("cifar10", flag.ContinueOnError)
 	raw := flags.String("raw", "data/raw", "`folder` that keeps the archive")
 	processed := flags.String("processed", "data/processed", "`folder` in which cifar10/ is made")
-	from := flags.String("from", "", "local copy: the official archive, or an archive or `folder` with cifar10/{train,test}/<class>/ images; nothing is fetched")
+	from := flags.String("from", "", "local copy at `path`: the official archive, or an archive or folder with cifar10/{train,test}/<class>/ images; nothing is fetched")
 	url := flags.String("url", cifar10.Archive().URL, "where to fetch the archive, for a mirror")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0

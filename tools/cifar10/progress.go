@@ -41,7 +41,7 @@ func (p *progress) update(done, total int64) {
 		p.bar = p.bars.AddBar(total,
 			mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name("CIFAR-10 "), decor.CountersKibiByte("% .0f / % .0f")),
-			mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f ", 60), decor.EwmaETA(decor.ET_STYLE_MMSS, 60)))
+			mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f ", 400), decor.EwmaETA(decor.ET_STYLE_MMSS, 400)))
 		p.bar.SetCurrent(done)
 		p.bar.SetRefill(done) // what an earlier run had fetched
 		p.begun, p.last = true, time.Now()
