@@ -193,40 +193,63 @@ type listener struct {
 	set      *connSet
 	reject   func(net.Conn)
 	stopping atomic.Bool
+	stopBy   time.Time // set before the deadline that makes Accept read it
+	sweeping bool      // Accept's own
 	once     sync.Once
 }
 
 // Accept returns the next connection, or io.EOF after stop.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
+		if l.sweeping {
+			_ = l.Listener.(deadliner).SetDeadline(time.Now().Add(quietFor))
+		}
 		nc, err := l.Listener.Accept()
-		if err != nil {
-			if l.stopping.Load() {
-				_ = l.Close()
-				return nil, io.EOF
+		switch {
+		case err == nil:
+			if c := l.set.add(nc); c != nil {
+				return c, nil
 			}
+			l.reject(nc)
+		case !l.stopping.Load():
 			return nil, err
+		case errors.Is(err, os.ErrDeadlineExceeded) && (!l.sweeping || hasBacklog(l.Listener)) && time.Now().Before(l.stopBy):
+			// Either this is the deadline that stop set, or a deadline that passed before Accept was given the time to
+			// look: Go checks the deadline first.
+			l.sweeping = true
+		default:
+			_ = l.Close()
+			return nil, io.EOF
 		}
-		if c := l.set.add(nc); c != nil {
-			return c, nil
-		}
-		l.reject(nc)
 	}
 }
 
-// backlogFor is how long stop goes on accepting: connections that the kernel has completed are clients to whom closing
-// the listener at once would be a reset.
-const backlogFor = 20 * time.Millisecond
+// quietFor is how long the backlog must stay empty before the listener closes, sweepFor the longest it may take where
+// nothing keeps further connections out.
+const (
+	quietFor = 10 * time.Millisecond
+	sweepFor = time.Second
+)
 
-// stop ends Accept: after the backlog is empty where the listener has deadlines, else at once.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// stop ends Accept. Closing a listener resets the connections in its backlog: their clients have connected, and may
+// have sent a request, but nobody ever accepted it. So the kernel is told to let nobody else in (keepOut), Accept hands
+// out those who are in, and closes the listener when no more come.
 func (l *listener) stop() {
 	if l.stopping.Swap(true) {
 		return
 	}
-	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok && d.SetDeadline(time.Now().Add(backlogFor)) == nil {
-		return // Accept closes it
+	d, ok := l.Listener.(deadliner)
+	if !ok {
+		_ = l.Close()
+		return
 	}
-	_ = l.Close()
+	keepOut(l.Listener)
+	l.stopBy = time.Now().Add(sweepFor)
+	if d.SetDeadline(time.Unix(1, 0)) != nil {
+		_ = l.Close()
+	}
 }
 
 // Close closes the listener once.

@@ -103,7 +103,11 @@ func open(t testing.TB, cfg Config) *harness {
 	}
 	ln := fasthttputil.NewInmemoryListener()
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(ln) }()
+	l, err := s.register(ln)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { served <- s.serve(l) }()
 	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
 	t.Cleanup(func() {
 		tr.CloseIdleConnections()
@@ -114,7 +118,7 @@ func open(t testing.TB, cfg Config) *harness {
 			t.Error(err)
 		}
 	})
-	return &harness{Server: s, t: t, client: &http.Client{Transport: tr}}
+	return &harness{Server: s, t: t, client: &http.Client{Transport: tr, Timeout: time.Minute}}
 }
 
 // reply is what came back.

@@ -109,10 +109,11 @@ func (s *Server) Addr() net.Addr {
 	return s.listeners[0].Addr()
 }
 
-// Serve serves the connections of ln until Drain or Close, then returns nil. It owns ln.
+// Serve serves the connections of ln until Drain or Close, then returns nil. It owns ln and closes it.
 func (s *Server) Serve(ln net.Listener) error {
 	l, err := s.register(ln)
 	if err != nil {
+		_ = ln.Close()
 		return err
 	}
 	return s.serve(l)

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestPage(t *testing.T) {
+	h := open(t, Config{})
+	f := func(path, kind, part string) {
+		t.Helper()
+		r := h.do("GET", path, "", nil)
+		if r.status != 200 || r.header.Get("Content-Type") != kind || !strings.Contains(string(r.body), part) {
+			t.Fatalf("%s: got %d %s %.80q", path, r.status, r.header.Get("Content-Type"), r.body)
+		}
+		etag := r.header.Get("ETag")
+		if len(etag) < 10 || r.header.Get("Cache-Control") != "no-cache" || r.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Fatalf("%s: headers %v", path, r.header)
+		}
+		req, _ := http.NewRequest("GET", "http://torchlit"+path, nil)
+		req.Header.Set("If-None-Match", etag)
+		again, err := h.send(req)
+		if err != nil || again.status != 304 || len(again.body) != 0 || again.header.Get("ETag") != etag {
+			t.Fatalf("%s: got %d, %d bytes, %v; want 304", path, again.status, len(again.body), err)
+		}
+		if head := h.do("HEAD", path, "", nil); head.status != 200 || len(head.body) != 0 {
+			t.Fatalf("HEAD %s: got %d", path, head.status)
+		}
+	}
+	f("/", "text/html; charset=utf-8", "<!doctype html>")
+	f("/static/app.js", "text/javascript; charset=utf-8", "fetch(")
+	f("/static/style.css", "text/css; charset=utf-8", ":root")
+	f("/static/favicon.svg", "image/svg+xml", "<svg")
+	f("/favicon.ico", "image/svg+xml", "<svg")
+	if r := h.do("GET", "/static/../server.go", "", nil); r.status != 404 {
+		t.Fatalf("got %d; want 404", r.status)
+	}
+	csp := h.do("GET", "/", "", nil).header.Get("Content-Security-Policy")
+	if !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Fatalf("the policy is %q", csp)
+	}
+}
+
+// The page must work where there is no network, and under its own policy: nothing from elsewhere, nothing inline.
+func TestPageStandsAlone(t *testing.T) {
+	for path, a := range assets() {
+		text := string(a.body)
+		text = strings.ReplaceAll(text, "http://www.w3.org/2000/svg", "") // a name, not an address
+		text = strings.ReplaceAll(text, "url(#", "")                      // within the file itself
+		for _, bad := range []string{"http://", "src=\"//", "@import", "url(", "onclick=", "<style", "style=\"", "innerHTML", "eval("} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s contains %s", path, bad)
+			}
+		}
+	}
+}
