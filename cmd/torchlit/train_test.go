@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torchlit/torchlit/torch/torchtest"
+)
+
+// What train leaves is what eval and predict take, and resume goes on from it.
+func TestTrainThenEval(t *testing.T) {
+	torchtest.Need(t)
+	data, run := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	for _, split := range []string{"train", "test"} {
+		for c, class := range []string{"small", "large"} {
+			dir := filepath.Join(data, split, class)
+			require.NoError(t, os.MkdirAll(dir, 0o755))
+			for i := range 8 {
+				path := filepath.Join(dir, fmt.Sprintf("%d.jpg", i))
+				require.NoError(t, os.WriteFile(path, photo(t, 16, 16, uint64(100*c+i)), 0o644))
+			}
+		}
+	}
+	settings := []string{"train", "data.dir=" + data, "data.batch_size=4", "data.sizes=[]", "data.pad=1",
+		"trainer.precision=32", "trainer.max_epochs=1", "output_dir=" + run}
+	out, stderr, code := runCommand(t, settings...)
+	require.Zero(t, code, stderr)
+	assert.Contains(t, out, "model in "+filepath.Join(run, "model"))
+	assert.Contains(t, stderr, "training on 16 images of 2 classes, testing on 16")
+	assert.FileExists(t, filepath.Join(run, "metrics.csv"))
+
+	out, stderr, code = runCommand(t, "eval", "--model", filepath.Join(run, "model"), "--data", filepath.Join(data, "test"))
+	require.Zero(t, code, stderr)
+	assert.Contains(t, out, "on 16 images")
+
+	_, stderr, code = runCommand(t, append(settings, "trainer.max_epochs=2", "resume="+run)...)
+	require.Zero(t, code, stderr)
+	assert.Contains(t, stderr, "epochs 2 to 2")
+	assert.NotContains(t, stderr, "epoch  1 ")
+}
