@@ -127,11 +127,20 @@ func (r *run) open() error {
 			return err
 		}
 	}
-	if r.log, err = track.NewCSV(filepath.Join(r.cfg.OutputDir, "metrics.csv")); err != nil {
+	if r.log, err = r.openLog(); err != nil {
 		return err
 	}
 	r.tellStarted()
 	return nil
+}
+
+// openLog begins metrics.csv, or goes on behind the rows of the run resumed.
+func (r *run) openLog() (track.Tracker, error) {
+	path := filepath.Join(r.cfg.OutputDir, "metrics.csv")
+	if r.cfg.Resume == "" {
+		return track.NewCSV(path)
+	}
+	return track.ResumeCSV(path, int64(r.epoch*r.perEpoch+r.batch))
 }
 
 func (r *run) setThreads() {

@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"image"
 	"image/color"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -113,6 +115,23 @@ func TestResumeEqualsNotStopping(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Equal(t, tensors(t, unbroken), tensors(t, broken))
+	assert.Equal(t, epochs(t, unbroken), epochs(t, broken))
+}
+
+// epochs returns the epoch column of a run's metrics.
+func epochs(t *testing.T, cfg train.Config) []string {
+	t.Helper()
+	f, err := os.Open(filepath.Join(cfg.OutputDir, "metrics.csv"))
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	require.NoError(t, err)
+	column := slices.Index(rows[0], "epoch")
+	var list []string
+	for _, row := range rows[1:] {
+		list = append(list, row[column])
+	}
+	return list
 }
 
 func tensors(t *testing.T, cfg train.Config) map[string][]byte {
