@@ -13,7 +13,7 @@ import (
 )
 
 // maxAllocs is what one classification may allocate from the parsed request to the reply, image decoding excepted: the bookkeeping,
-// an id, a context with a deadline and its timer, a watch, the logits and the list of the best. Nothing in it grows with the image.
+// an id, a context with a deadline and its timer, a watch, the probabilities and the list of the best. Nothing in it grows with the image.
 const maxAllocs = 20
 
 func TestClassifyAllocations(t *testing.T) {

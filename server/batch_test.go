@@ -16,7 +16,7 @@ type colourRunner struct{ pass chan struct{} }
 func (r colourRunner) Run(in [][]byte, out [][]float32) error {
 	<-r.pass
 	for i, pixels := range in {
-		out[i] = colourLogits(pixels)
+		out[i] = colourShares(pixels)
 	}
 	return nil
 }

@@ -121,10 +121,10 @@ func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, t
 	}
 	m.pixels.Put(pixels)
 	if len(r.Value) != len(m.Labels) {
-		o.err = fmt.Errorf("cannot read the answer of model %q: it has %d logits for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
+		o.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
 		return o
 	}
-	o.top = softmaxTop(r.Value, topK)
+	o.top = mostProbable(r.Value, topK)
 	o.batchSize = r.BatchSize
 	o.timing.queue += r.Queue
 	o.timing.inference = r.Run

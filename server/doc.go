@@ -1,7 +1,7 @@
 // Package server answers HTTP: an image in, labels out.
 //
 // It knows nothing of tensors. Each model arrives as a [Model]: labels, a preprocessing recipe, and one function
-// that takes the pixels of one image and returns its logits, which in practice is (*batching.Batcher).Do. What the
+// that takes the pixels of one image and returns the probability of each label, which in practice is (*batching.Batcher).Do. What the
 // package does itself is everything around that call: it reads the three body forms, decodes images on a bounded
 // set of workers, keeps each request's deadline, notices clients that leave, turns errors into statuses, counts,
 // serves the upload page, and stops without losing a request.

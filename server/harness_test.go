@@ -23,23 +23,24 @@ import (
 	"github.com/torchlit/torchlit/vision"
 )
 
-// colours is a classifier without a model: its classes are red, green and blue, and a picture's logits are the means of
-// its channels, 0 to 10.
+// colours is a classifier without a model: its classes are red, green and blue, and a picture's probabilities are
+// its channels' shares of its light.
 var colours = []string{"red", "green", "blue"}
 
 func byColour(_ context.Context, pixels []byte) (batching.Result[[]float32], error) {
-	return batching.Result[[]float32]{Value: colourLogits(pixels), BatchSize: 1, Run: time.Millisecond}, nil
+	return batching.Result[[]float32]{Value: colourShares(pixels), BatchSize: 1, Run: time.Millisecond}, nil
 }
 
-func colourLogits(pixels []byte) []float32 {
-	logits := make([]float32, 3)
+func colourShares(pixels []byte) []float32 {
+	shares, light := make([]float32, 3), float32(0)
 	for i, b := range pixels {
-		logits[i%3] += float32(b)
+		shares[i%3] += float32(b)
+		light += float32(b)
 	}
-	for c := range logits {
-		logits[c] *= 10.0 / 255 / float32(len(pixels)/3)
+	for c := range shares {
+		shares[c] /= max(light, 1)
 	}
-	return logits
+	return shares
 }
 
 // colourModel is byColour as a model that takes 8×8 pixels.

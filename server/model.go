@@ -29,8 +29,8 @@ type Model struct {
 	// Resizer is what Preprocess resizes with. Nil means vision.NfntResizer.
 	Resizer vision.Resizer
 
-	// Classify takes the pixels of one image (Height×Width×3 uint8 RGB, row-major) and returns one logit for each
-	// class; the server makes probabilities of them. Many goroutines call it at once. The pixels belong to it
+	// Classify takes the pixels of one image (Height×Width×3 uint8 RGB, row-major) and returns the probability
+	// of each class. Many goroutines call it at once. The pixels belong to it
 	// until it returns nil; after an error the server never uses that memory again, because a batch that has
 	// started may still read it. A returned Value belongs to the server.
 	Classify func(ctx context.Context, pixels []byte) (batching.Result[[]float32], error)
