@@ -76,15 +76,20 @@ func TestPageInBrowser(t *testing.T) {
 	has(".plate:nth-child(1)", "letter.txt", "No answer", "text", "send JPEG")
 	has("#status", "letter.txt")
 
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.querySelector("#clear").click() === undefined`)); err != nil {
+		t.Fatal(err)
+	}
+	do(chromedp.WaitVisible(chromedp.CSS("#empty")))
+
 	// On a phone nothing is wider than the screen.
 	do(chromedp.EmulateViewport(390, 844, func(p *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
 		p.Mobile = true
-	}))
+	}),
+		chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{redPNG}),
+		chromedp.WaitVisible(chromedp.CSS(`.plate[data-state="sure"]`)))
 	if fits, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.documentElement.scrollWidth <= 390`)); err != nil || !fits {
 		t.Errorf("the page is wider than a phone: %v", err)
 	}
-
-	do(chromedp.Click(chromedp.CSS("#clear")), chromedp.WaitVisible(chromedp.CSS("#empty")))
 }
 
 // browser starts a headless Chromium that ends with the test, or skips the test where there is none.

@@ -39,7 +39,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // lastLookFor is how long a nudged Read waits for bytes that are already here.
-const lastLookFor = 2 * time.Millisecond
+const lastLookFor = 20 * time.Millisecond
 
 func (c *conn) lastLook(p []byte) (int, error) {
 	if fasthttp.ConnState(c.state.Load()) == fasthttp.StateActive {
@@ -187,67 +187,57 @@ func (s *connSet) waitEmpty() {
 	}
 }
 
-// listener wraps what it accepts into conn and refuses what is too much.
+// listener wraps what it accepts into conn, refuses what is too much, and empties its backlog before it closes.
 type listener struct {
 	net.Listener
 	set      *connSet
 	reject   func(net.Conn)
+	stopBy   time.Time // written before stopping is set
 	stopping atomic.Bool
-	stopBy   time.Time // set before the deadline that makes Accept read it
-	sweeping bool      // Accept's own
 	once     sync.Once
 }
 
 // Accept returns the next connection, or io.EOF after stop.
+//
+// Closing a listener resets the connections in its backlog: their clients have connected, and may have sent a request, but
+// nobody has accepted them. So after stop those who are there are still accepted, and the listener closes in the instant
+// in which nobody is.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
-		if l.sweeping {
-			_ = l.Listener.(deadliner).SetDeadline(time.Now().Add(quietFor))
+		if l.stopping.Load() {
+			if !hasBacklog(l.Listener) || time.Now().After(l.stopBy) {
+				_ = l.Close()
+				return nil, io.EOF
+			}
+			_ = l.Listener.(deadliner).SetDeadline(l.stopBy) // takes back the one that stop set
 		}
 		nc, err := l.Listener.Accept()
-		switch {
-		case err == nil:
-			if c := l.set.add(nc); c != nil {
-				return c, nil
+		if err != nil {
+			if l.stopping.Load() && !errors.Is(err, net.ErrClosed) {
+				continue
 			}
-			l.reject(nc)
-		case !l.stopping.Load():
 			return nil, err
-		case errors.Is(err, os.ErrDeadlineExceeded) && (!l.sweeping || hasBacklog(l.Listener)) && time.Now().Before(l.stopBy):
-			// Either this is the deadline that stop set, or a deadline that passed before Accept was given the time to
-			// look: Go checks the deadline first.
-			l.sweeping = true
-		default:
-			_ = l.Close()
-			return nil, io.EOF
 		}
+		if c := l.set.add(nc); c != nil {
+			return c, nil
+		}
+		l.reject(nc)
 	}
 }
 
-// quietFor is how long the backlog must stay empty before the listener closes, sweepFor the longest it may take where
-// nothing keeps further connections out.
-const (
-	quietFor = 10 * time.Millisecond
-	sweepFor = time.Second
-)
+// emptyWithin bounds how long a stream of new clients can hold up a drain.
+const emptyWithin = time.Second
 
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// stop ends Accept. Closing a listener resets the connections in its backlog: their clients have connected, and may
-// have sent a request, but nobody ever accepted it. So the kernel is told to let nobody else in (keepOut), Accept hands
-// out those who are in, and closes the listener when no more come.
+// stop ends Accept.
 func (l *listener) stop() {
-	if l.stopping.Swap(true) {
+	if l.stopping.Load() {
 		return
 	}
-	d, ok := l.Listener.(deadliner)
-	if !ok {
-		_ = l.Close()
-		return
-	}
-	keepOut(l.Listener)
-	l.stopBy = time.Now().Add(sweepFor)
-	if d.SetDeadline(time.Unix(1, 0)) != nil {
+	l.stopBy = time.Now().Add(emptyWithin)
+	l.stopping.Store(true)
+	if d, ok := l.Listener.(deadliner); !ok || d.SetDeadline(time.Unix(1, 0)) != nil {
 		_ = l.Close()
 	}
 }

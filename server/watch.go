@@ -48,10 +48,11 @@ func startWatcher(every time.Duration) *watcher {
 func (w *watcher) add(c *conn, cancel context.CancelCauseFunc) *watch {
 	x := &watch{c: c, cancel: cancel}
 	w.mu.Lock()
+	first := len(w.waiting) == 0
 	x.place = len(w.waiting)
 	w.waiting = append(w.waiting, x)
 	w.mu.Unlock()
-	if x.place == 0 {
+	if first { // x.place may have changed already
 		select {
 		case w.wake <- struct{}{}:
 		default:

@@ -4,6 +4,7 @@ package server
 
 import (
 	"errors"
+	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -37,4 +38,21 @@ func (p *peeker) peek(fd uintptr) {
 	default:
 		p.closed = true // reset, timed out, unreachable
 	}
+}
+
+// hasBacklog reports whether connections wait to be accepted from ln.
+func hasBacklog(ln net.Listener) (yes bool) {
+	sc, ok := ln.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		yes = n > 0 && err == nil
+	})
+	return yes
 }
