@@ -170,14 +170,17 @@ func metric(t *testing.T, url, name string) float64 {
 }
 
 // A request that the server has read must be answered, whenever SIGTERM comes.
-// Clients may find the port closed, and nothing else.
+// Clients may find the port closed. The few that connect in the microseconds
+// between the server's last look at its backlog and the closing of the port are
+// reset by the kernel, unread.
 func TestSIGTERMLosesNoRequest(t *testing.T) {
 	torchtest.Need(t)
 	s := serveModel(t, "--models", writeModel(t, "resnet18", resnet.CIFARStem, 10, 32), "--drain-grace", "200ms")
 	image := photo(t, 200, 150, 3)
-	var answered, refused atomic.Int64
+	const clients = 32
+	var answered, refused, unread atomic.Int64
 	var wg sync.WaitGroup
-	for range 32 {
+	for range clients {
 		wg.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
 			for {
@@ -187,6 +190,9 @@ func TestSIGTERMLosesNoRequest(t *testing.T) {
 					answered.Add(1)
 				case errors.Is(err, syscall.ECONNREFUSED):
 					refused.Add(1)
+					return
+				case errors.Is(err, syscall.ECONNRESET):
+					unread.Add(1)
 					return
 				default:
 					t.Errorf("a request was lost: status %d, %v", status, err)
@@ -200,6 +206,7 @@ func TestSIGTERMLosesNoRequest(t *testing.T) {
 	}
 	s.stop(t)
 	wg.Wait()
-	assert.EqualValues(t, 32, refused.Load())
+	assert.EqualValues(t, clients, refused.Load()+unread.Load())
+	assert.LessOrEqual(t, unread.Load(), int64(clients/8))
 	assert.False(t, strings.Contains(s.log.String(), "error "), s.log.String())
 }
