@@ -20,13 +20,13 @@ const drainTick = 10 * time.Millisecond
 //  1. From now on /readyz says no, and every reply carries "Connection: close". Serving goes on for DrainGrace: load
 //     balancers look away, and clients that keep connections alive find theirs closed behind an answer, which is the
 //     one moment at which HTTP/1.1 can close a connection without a race.
-//  2. The listener accepts what the kernel's backlog still holds, then closes.
+//  2. The listener accepts whoever waits in its backlog, and closes when nobody does (listener.Accept).
 //  3. A connection that is still idle is closed, but only after a last look for bytes (conn.Read): a request that
 //     arrived in the same instant is served. New connections get a moment to send their first request.
 //  4. When no connection is open, no request is under way.
 //
 // The batchers must keep working until Drain has returned; drain and close them after it. When ctx ends first, Drain
-// returns an error that says what is left; Close then cuts it off. A second Drain waits likewise.
+// returns an error that says what is left; Close then cuts it off. A second Drain, meanwhile, ends the grace time and waits likewise.
 func (s *Server) Drain(ctx context.Context) error {
 	first := !s.draining.Swap(true)
 	if first && s.cfg.DrainGrace > 0 {
