@@ -18,8 +18,8 @@ const watchEvery = 20 * time.Millisecond
 // reply. Instead one goroutine looks at all waiting connections in turn with MSG_PEEK, which takes nothing out, and
 // sleeps while there are none.
 //
-// What it cannot see: a client behind TLS or without a descriptor (in-memory listeners), and one that sent another
-// request before it left. A client that closes only its sending half counts as gone, as it does for net/http.
+// What it cannot see: a client without a descriptor (in-memory listeners), and one whose last bytes are not read yet: that
+// sent another request before it left, or, under TLS, its farewell. A client that closes only its sending half counts as gone, as it does for net/http.
 type watcher struct {
 	every time.Duration
 	wake  chan struct{} // capacity 1: there is something to watch

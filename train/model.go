@@ -1,6 +1,7 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 
@@ -46,7 +47,7 @@ func (r *run) modelConfig() modeldir.Config {
 
 func (r *run) modelExtras() modeldir.Extras {
 	accuracy := math.Round(r.last.TestAccuracy*1e6) / 1e6
-	x := modeldir.Extras{Accuracy: &accuracy, AccuracyOn: "the test images of " + filepath.Base(r.cfg.Data.Dir)}
+	x := modeldir.Extras{Accuracy: &accuracy, AccuracyOn: fmt.Sprintf("%d test images of %s", r.test.Len(), filepath.Base(r.cfg.Data.Dir))}
 	if r.cfg.Model.Stem == resnet.CIFARStem {
 		x.Stem = modeldir.StemCIFAR
 	}
