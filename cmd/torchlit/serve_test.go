@@ -30,6 +30,9 @@ type answer struct {
 	Model       string
 	Predictions []prediction
 	BatchSize   int `json:"batch_size"`
+	Timing      struct {
+		Decode, Queue, Inference, Total float64 // milliseconds
+	} `json:"timing_ms"`
 	Error, Code string
 }
 

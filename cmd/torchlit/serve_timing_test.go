@@ -25,7 +25,7 @@ func BenchmarkServerAgainstEngine(b *testing.B) {
 	torchtest.Need(b)
 	const clients, turn = 64, 4 * time.Second
 	dir := writeModel(b, "resnet18", resnet.ImageNetStem, 1000, 224)
-	s := serveModel(b, "--models", dir, "--log-level", "error")
+	s := serveModel(b, "--models", dir)
 	engine := openEngine(b, dir)
 	photos := make([][]byte, 16)
 	for i := range photos {
@@ -45,6 +45,24 @@ func BenchmarkServerAgainstEngine(b *testing.B) {
 	b.ReportMetric(median(serverRates), "server-images/s")
 	b.ReportMetric(median(ratios), "server/engine")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLoneClient prints the medians of what one client waits for, in
+// milliseconds: a lone request must not wait for company.
+func BenchmarkLoneClient(b *testing.B) {
+	torchtest.Need(b)
+	s := serveModel(b, "--models", writeModel(b, "resnet18", resnet.ImageNetStem, 1000, 224))
+	image := photo(b, 500, 375, 1)
+	var queue, total []float64
+	for b.Loop() {
+		a, status, err := post(http.DefaultClient, s.url, "image/jpeg", image)
+		if err != nil || status != 200 {
+			b.Fatal(status, err)
+		}
+		queue, total = append(queue, a.Timing.Queue), append(total, a.Timing.Total)
+	}
+	b.ReportMetric(median(queue), "queue-p50-ms")
+	b.ReportMetric(median(total), "total-p50-ms")
 }
 
 func median(x []float64) float64 {

@@ -173,7 +173,7 @@ func (n *Net) SetStateDict(state map[string]torch.Tensor) error {
 	}
 	torch.NoGrad(func() {
 		for _, e := range n.named() {
-			e.tensor.CopyI(state[e.name])
+			e.tensor.CopyI(state[e.name]).Close()
 		}
 	})
 	return nil
