@@ -71,7 +71,7 @@ func (r *run) save() error {
 	if err != nil {
 		return fmt.Errorf("cannot describe the checkpoint: %w", err)
 	}
-	dir := r.checkpoints(r.cfg.OutputDir)
+	dir := checkpoints(r.cfg.OutputDir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the checkpoint folder: %w", err)
 	}
@@ -83,7 +83,7 @@ func (r *run) save() error {
 	return r.prune(dir)
 }
 
-func (r *run) checkpoints(runDir string) string { return filepath.Join(runDir, "checkpoints") }
+func checkpoints(runDir string) string { return filepath.Join(runDir, "checkpoints") }
 
 // list returns a folder's checkpoints, oldest first.
 func list(dir string) ([]string, error) {
@@ -106,29 +106,47 @@ func (r *run) prune(dir string) error {
 	return nil
 }
 
+// ConfigOf returns what a run was configured as, by its newest checkpoint: what
+// a resumed run starts from.
+func ConfigOf(runDir string) (Config, error) {
+	file, at, _, err := newest(runDir)
+	if err != nil {
+		return Config{}, err
+	}
+	return at.Config, file.Close()
+}
+
+// newest opens the newest checkpoint of a run folder. The caller closes the file.
+func newest(runDir string) (file *safetensors.File, at position, path string, err error) {
+	found, err := list(checkpoints(runDir))
+	if err != nil {
+		return nil, at, "", err
+	}
+	if len(found) == 0 {
+		return nil, at, "", fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
+	}
+	path = found[len(found)-1]
+	if file, err = safetensors.Open(path); err != nil {
+		return nil, at, path, fmt.Errorf("cannot resume from %q: %w; delete it to go on from the one before", path, err)
+	}
+	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &at); err != nil {
+		file.Close()
+		return nil, at, path, fmt.Errorf("cannot resume from %q: its metadata is no run's: %w", path, err)
+	}
+	return file, at, path, nil
+}
+
 // resume loads the newest checkpoint of the run folder cfg.Resume.
 func (r *run) resume() error {
-	found, err := list(r.checkpoints(r.cfg.Resume))
+	file, at, path, err := newest(r.cfg.Resume)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
-		return fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", r.cfg.Resume)
-	}
-	path := found[len(found)-1]
-	file, err := safetensors.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot resume from %q: %w; delete it to go on from the one before", path, err)
-	}
 	defer file.Close()
-	return r.restore(file, path)
+	return r.restore(file, at, path)
 }
 
-func (r *run) restore(file *safetensors.File, path string) error {
-	var at position
-	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &at); err != nil {
-		return fmt.Errorf("cannot resume from %q: its metadata is no run's: %w", path, err)
-	}
+func (r *run) restore(file *safetensors.File, at position, path string) error {
 	if a, b := at.Config.Data.BatchSize, r.cfg.Data.BatchSize; a != b {
 		return fmt.Errorf("cannot resume from %q with data.batch_size=%d: the run was begun with %d", path, b, a)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,8 @@ train/<class>/ and test/<class>/.
 Settings come from configs/train.yaml; each can be overridden as key=value.
 The run folder (runs/<date>/<time>, or output_dir) receives metrics.csv,
 checkpoints/ and, at the end, model/, which 'torchlit serve --models' serves.
-Ctrl-C saves a checkpoint; resume=<run folder> goes on from the newest one.`,
+Ctrl-C saves a checkpoint; resume=<run folder> goes on from the newest one with
+that run's settings.`,
 		Example: `  torchlit train data.dir=data/processed/cifar10
   torchlit train optim.lr=0.05 trainer.max_epochs=30 seed=7
   torchlit train resume=runs/2026-11-23/21-30-00`,
@@ -48,11 +50,20 @@ Ctrl-C saves a checkpoint; resume=<run folder> goes on from the newest one.`,
 	return cmd
 }
 
-// trainConfig puts together the settings of a run: the defaults, the file, the
-// overrides, and a run folder where none was named.
+// trainConfig puts together the settings of a run: the defaults and the file, or
+// the settings of the run that is resumed; the overrides; and a run folder where
+// none was named.
 func trainConfig(file string, overrides []string) (train.Config, error) {
 	cfg := train.Default()
-	if file == "" {
+	resumed := resumedRun(overrides)
+	switch {
+	case resumed != "":
+		var err error
+		if cfg, err = train.ConfigOf(resumed); err != nil {
+			return cfg, err
+		}
+		cfg.OutputDir = ""
+	case file == "":
 		file = installed("configs", "train.yaml")
 	}
 	if err := config.Load(file, overrides, &cfg); err != nil {
@@ -66,6 +77,17 @@ func trainConfig(file string, overrides []string) (train.Config, error) {
 		cfg.OutputDir = filepath.Join("runs", now.Format("2006-01-02"), now.Format("15-04-05"))
 	}
 	return cfg, cfg.Validate()
+}
+
+// resumedRun returns the run folder that an override resumes, if any.
+func resumedRun(overrides []string) string {
+	dir := ""
+	for _, o := range overrides {
+		if value, ok := strings.CutPrefix(o, "resume="); ok {
+			dir = value
+		}
+	}
+	return dir
 }
 
 // installed returns the path of a file that belongs to this installation: beside

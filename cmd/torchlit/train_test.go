@@ -38,8 +38,12 @@ func TestTrainThenEval(t *testing.T) {
 	require.Zero(t, code, stderr)
 	assert.Contains(t, out, "on 16 images")
 
-	_, stderr, code = runCommand(t, append(settings, "trainer.max_epochs=2", "resume="+run)...)
+	_, stderr, code = runCommand(t, "train", "trainer.max_epochs=2", "resume="+run)
 	require.Zero(t, code, stderr)
 	assert.Contains(t, stderr, "epochs 2 to 2")
 	assert.NotContains(t, stderr, "epoch  1 ")
+
+	_, stderr, code = runCommand(t, "train", "resume="+data)
+	assert.Equal(t, 2, code)
+	assert.Contains(t, stderr, "holds no checkpoint")
 }
