@@ -13,14 +13,14 @@ import (
 
 // CIFAR-10's mean and standard deviation by channel, of pixels scaled to 0…1.
 var (
-	Mean = [3]float32{0.4914, 0.4822, 0.4465}
-	Std  = [3]float32{0.2470, 0.2435, 0.2616}
+	Mean = [3]float64{0.4914, 0.4822, 0.4465}
+	Std  = [3]float64{0.2470, 0.2435, 0.2616}
 )
 
 func meanColour() [3]byte {
 	var c [3]byte
 	for i, m := range Mean {
-		c[i] = byte(math.Round(float64(m) * 255))
+		c[i] = byte(math.Round(m * 255))
 	}
 	return c
 }
@@ -34,8 +34,8 @@ func (r *run) input(b *dataset.Batch, side int) (x, y torch.Tensor) {
 	x = x.CastTo(torch.Float)
 	var scale, shift [3]float32 // (p/255 - mean)/std = p·scale + shift
 	for i := range scale {
-		scale[i] = 1 / (255 * Std[i])
-		shift[i] = -Mean[i] / Std[i]
+		scale[i] = float32(1 / (255 * Std[i]))
+		shift[i] = float32(-Mean[i] / Std[i])
 	}
 	x = torch.Mul(x, torch.FromSlice(scale[:], 1, 3, 1, 1))
 	x = torch.Add(x, torch.FromSlice(shift[:], 1, 3, 1, 1), 1)

@@ -37,9 +37,7 @@ func (r *run) modelConfig() modeldir.Config {
 	c.NumFeatures = int(r.net.Spec().Features())
 	p := &c.Pretrained
 	p.InputSize = [3]int{3, r.train.Height, r.train.Width}
-	for i := range Mean {
-		p.Mean[i], p.Std[i] = float64(Mean[i]), float64(Std[i])
-	}
+	p.Mean, p.Std = Mean, Std
 	p.CropPct = 1
 	p.Interpolation = "bilinear"
 	return c
