@@ -80,6 +80,12 @@ test: build ## the whole test suite
 	$(GO) list -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '!/torch\/internal\/libtorch/ {print $$1}' \
 		| xargs $(GO) test -race -timeout 10m
 
+.PHONY: test-asan
+test-asan: build ## the native side under AddressSanitizer (Linux)
+	@$(MAKE) --no-print-directory native SANITIZE=address
+	TORCHLIT_NATIVE=$(CURDIR)/.deps/native-address/libtorchlit.so \
+		$(GO) test -count=1 -timeout 20m -exec $(CURDIR)/tools/asan.sh ./torch/... ./predict
+
 .PHONY: test-interop
 test-interop: build ## tests against other programs (build tag interop; they may fetch them)
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
