@@ -2,12 +2,10 @@ package train
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/safetensors"
@@ -27,11 +25,10 @@ const (
 
 // position is where a run stands: before batch Batch of epoch Epoch.
 type position struct {
-	Epoch        int     `json:"epoch"`
-	Batch        int     `json:"batch"`
-	BestAccuracy float64 `json:"best_accuracy"`
-	Last         Epoch   `json:"last"`
-	Config       Config  `json:"config"`
+	Epoch  int    `json:"epoch"`
+	Batch  int    `json:"batch"`
+	Last   Epoch  `json:"last"`
+	Config Config `json:"config"`
 }
 
 // parameter pairs a parameter's name with its momentum; see parameters.
@@ -67,7 +64,7 @@ func (r *run) save() error {
 	for _, p := range r.parameters() {
 		add(momentumPrefix+p.name, p.momentum)
 	}
-	state, err := json.Marshal(position{r.epoch, r.batch, r.best, r.last, r.cfg})
+	state, err := json.Marshal(position{r.epoch, r.batch, r.last, r.cfg})
 	if err != nil {
 		return fmt.Errorf("cannot describe the checkpoint: %w", err)
 	}
@@ -161,20 +158,19 @@ func (r *run) restore(file *safetensors.File, at position, path string) error {
 		t.Write(v.Data)
 		return nil
 	}
-	var errs []error
 	for name, t := range r.net.StateDict() {
-		errs = append(errs, load(name, t))
+		if err := load(name, t); err != nil {
+			return err
+		}
 	}
 	for _, p := range r.parameters() {
-		errs = append(errs, load(momentumPrefix+p.name, p.momentum))
-	}
-	if err := errors.Join(errs...); err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		return errors.New(first)
+		if err := load(momentumPrefix+p.name, p.momentum); err != nil {
+			return err
+		}
 	}
 	if at.Epoch > 0 || at.Batch > 0 {
 		r.opt.Restore()
 	}
-	r.epoch, r.batch, r.best, r.last = at.Epoch, at.Batch, at.BestAccuracy, at.Last
+	r.epoch, r.batch, r.last = at.Epoch, at.Batch, at.Last
 	return nil
 }

@@ -71,7 +71,6 @@ type run struct {
 	perEpoch    int // steps
 
 	epoch, batch int // the next batch to train on
-	best         float64
 	last         Epoch
 }
 
@@ -268,7 +267,6 @@ func (r *run) endEpoch(m *meter, waited time.Duration) error {
 		TestLoss: testLoss, TestAccuracy: testAccuracy,
 		ImagesPerSecond: rate, LoaderWait: waited.Seconds(), Duration: time.Since(m.start),
 	}
-	r.best = math.Max(r.best, testAccuracy)
 	r.epoch, r.batch = r.epoch+1, 0
 	step := int64(r.epoch * r.perEpoch)
 	err = r.log.Log(step, map[string]float64{

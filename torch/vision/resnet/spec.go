@@ -2,9 +2,9 @@
 // who train them, those who serve them and those who store them.
 //
 // A [Spec] is the description. [New] builds the trainable network from it; a
-// serving engine walks [Spec.Walk] and folds what it finds. Tensors have the
-// names that timm and torchvision give them. Architecture: He et al., Deep
-// Residual Learning, https://arxiv.org/abs/1512.03385, in torchvision's
+// serving engine folds [Spec.StemConv] and [Spec.Blocks] into its steps. Tensors
+// have the names that timm and torchvision give them. Architecture: He et al.,
+// Deep Residual Learning, https://arxiv.org/abs/1512.03385, in torchvision's
 // variant, which strides in the 3×3 convolution of a bottleneck.
 package resnet
 
