@@ -8,74 +8,202 @@ import (
 )
 
 var (
-	opEmpty = libtorch.NewOp("aten::empty.memory_format")
-	opZeros = libtorch.NewOp("aten::zeros")
-	opOnes  = libtorch.NewOp("aten::ones")
-	opFull  = libtorch.NewOp("aten::full")
-	opRand  = libtorch.NewOp("aten::rand")
-	opRandN = libtorch.NewOp("aten::randn")
+	opEmpty    = libtorch.NewOp("aten::empty.memory_format")
+	opZeros    = libtorch.NewOp("aten::zeros")
+	opOnes     = libtorch.NewOp("aten::ones")
+	opFull     = libtorch.NewOp("aten::full")
+	opRand     = libtorch.NewOp("aten::rand.generator")
+	opRandN    = libtorch.NewOp("aten::randn.generator")
+	opRandInt  = libtorch.NewOp("aten::randint.low_generator")
+	opRandPerm = libtorch.NewOp("aten::randperm.generator")
+	opEye      = libtorch.NewOp("aten::eye.m")
+	opArange   = libtorch.NewOp("aten::arange.start_step")
+	opLinspace = libtorch.NewOp("aten::linspace")
+	opLogspace = libtorch.NewOp("aten::logspace")
 )
 
-// options adds dtype float32 and what else a constructor takes after its sizes:
-// layout, device and pinned memory, all left at their defaults.
-func (c *call) options() *call {
-	c.Int(int64(Float)).None().None().None()
-	return c
+// Options say what a constructor makes. The zero value is what the constructors
+// with gotorch's names make: float32, on the CPU, without gradient, from libtorch's
+// default generator.
+type Options struct {
+	DType        *int8  // nil for Float; Long for RandInt and RandPerm
+	Device       Device // where the elements are
+	RequiresGrad bool
+	PinMemory    bool       // CPU memory that CUDA copies from directly
+	Generator    *Generator // of the random constructors
 }
 
-func (t Tensor) requiring(grad bool) Tensor {
-	if grad {
-		t.SetRequiresGrad(true)
-	}
-	return t
-}
+// DType makes the value of Options.DType.
+func DType(dtype int8) *int8 { return &dtype }
 
 // Empty makes a float32 tensor of that shape whose elements are not set.
 func Empty(shape []int64, requiresGrad bool) Tensor {
-	var c call
-	c.Ints(shape...)
-	c.options().None()
-	return c.run(opEmpty).requiring(requiresGrad)
+	return EmptyWith(shape, Options{RequiresGrad: requiresGrad})
 }
 
 // Zeros makes a float32 tensor of zeros.
 func Zeros(shape []int64, requiresGrad bool) Tensor {
-	var c call
-	c.Ints(shape...)
-	return c.options().run(opZeros).requiring(requiresGrad)
+	return ZerosWith(shape, Options{RequiresGrad: requiresGrad})
 }
 
 // Ones makes a float32 tensor of ones.
 func Ones(shape []int64, requiresGrad bool) Tensor {
-	var c call
-	c.Ints(shape...)
-	return c.options().run(opOnes).requiring(requiresGrad)
+	return OnesWith(shape, Options{RequiresGrad: requiresGrad})
 }
 
 // Full makes a float32 tensor with all elements equal to value.
 func Full(shape []int64, value float32, requiresGrad bool) Tensor {
-	var c call
-	c.Ints(shape...).Float(float64(value))
-	return c.options().run(opFull).requiring(requiresGrad)
+	return FullWith(shape, float64(value), Options{RequiresGrad: requiresGrad})
 }
 
 // Rand makes a float32 tensor of uniform random numbers in [0, 1).
 func Rand(shape []int64, requiresGrad bool) Tensor {
-	var c call
-	c.Ints(shape...)
-	return c.options().run(opRand).requiring(requiresGrad)
+	return RandWith(shape, Options{RequiresGrad: requiresGrad})
 }
 
 // RandN makes a float32 tensor of standard normal random numbers.
 func RandN(shape []int64, requiresGrad bool) Tensor {
+	return RandNWith(shape, Options{RequiresGrad: requiresGrad})
+}
+
+// Eye makes a float32 matrix [n, m] with ones on its diagonal and zeros elsewhere.
+func Eye(n, m int64, requiresGrad bool) Tensor {
+	var c call
+	c.Int(n).Int(m)
+	return must(c.create(opEye, Options{RequiresGrad: requiresGrad}, Float))
+}
+
+// Arange makes a float32 vector begin, begin+step, … before end.
+func Arange(begin, end, step float32, requiresGrad bool) Tensor {
+	return ArangeWith(float64(begin), float64(end), float64(step), Options{RequiresGrad: requiresGrad})
+}
+
+// Linspace makes a float32 vector of that many evenly spaced steps from begin to
+// end, both included.
+func Linspace(begin, end float32, steps int64, requiresGrad bool) Tensor {
+	var c call
+	c.Float(float64(begin)).Float(float64(end)).Int(steps)
+	return must(c.create(opLinspace, Options{RequiresGrad: requiresGrad}, Float))
+}
+
+// Logspace makes a float32 vector of the powers of base with the exponents of
+// Linspace.
+func Logspace(begin, end float32, steps int64, base float64, requiresGrad bool) Tensor {
+	var c call
+	c.Float(float64(begin)).Float(float64(end)).Int(steps).Float(base)
+	return must(c.create(opLogspace, Options{RequiresGrad: requiresGrad}, Float))
+}
+
+// EmptyWith makes a tensor of that shape whose elements are not set.
+func EmptyWith(shape []int64, o Options) Tensor { return must(TryEmptyWith(shape, o)) }
+
+// TryEmptyWith is EmptyWith with an error for its panic, such as too little memory.
+func TryEmptyWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
-	return c.options().run(opRandN).requiring(requiresGrad)
+	c.options(o, Float).None()
+	return c.made(opEmpty, o)
+}
+
+// ZerosWith makes a tensor of zeros.
+func ZerosWith(shape []int64, o Options) Tensor {
+	var c call
+	c.Ints(shape...)
+	return must(c.create(opZeros, o, Float))
+}
+
+// OnesWith makes a tensor of ones.
+func OnesWith(shape []int64, o Options) Tensor {
+	var c call
+	c.Ints(shape...)
+	return must(c.create(opOnes, o, Float))
+}
+
+// FullWith makes a tensor with all elements equal to value.
+func FullWith(shape []int64, value float64, o Options) Tensor {
+	var c call
+	c.Ints(shape...).Float(value)
+	return must(c.create(opFull, o, Float))
+}
+
+// RandWith makes a tensor of uniform random numbers in [0, 1).
+func RandWith(shape []int64, o Options) Tensor {
+	var c call
+	c.Ints(shape...)
+	c.generator(o.Generator)
+	return must(c.create(opRand, o, Float))
+}
+
+// RandNWith makes a tensor of standard normal random numbers.
+func RandNWith(shape []int64, o Options) Tensor {
+	var c call
+	c.Ints(shape...)
+	c.generator(o.Generator)
+	return must(c.create(opRandN, o, Float))
+}
+
+// RandInt makes a tensor (Long unless o says otherwise) of uniform random integers
+// in [low, high).
+func RandInt(low, high int64, shape []int64, o Options) Tensor {
+	var c call
+	c.Int(low).Int(high).Ints(shape...)
+	c.generator(o.Generator)
+	return must(c.create(opRandInt, o, Long))
+}
+
+// RandPerm makes a vector (Long unless o says otherwise) of 0 … n-1 in random order.
+func RandPerm(n int64, o Options) Tensor {
+	var c call
+	c.Int(n)
+	c.generator(o.Generator)
+	return must(c.create(opRandPerm, o, Long))
+}
+
+// ArangeWith makes a vector begin, begin+step, … before end.
+func ArangeWith(begin, end, step float64, o Options) Tensor {
+	var c call
+	c.Float(begin).Float(end).Float(step)
+	return must(c.create(opArange, o, Float))
+}
+
+// options adds dtype, layout, device and pinned memory.
+func (c *call) options(o Options, standard int8) *call {
+	if o.DType != nil {
+		standard = *o.DType
+	}
+	c.Int(int64(standard)).None().Device(o.Device.kind, o.Device.index).Bool(o.PinMemory)
+	return c
+}
+
+// create runs a constructor whose arguments end with the options.
+func (c *call) create(op *libtorch.Op, o Options, standard int8) (Tensor, error) {
+	return c.options(o, standard).made(op, o)
+}
+
+func (c *call) made(op *libtorch.Op, o Options) (Tensor, error) {
+	t, err := c.try(op)
+	if err != nil || !o.RequiresGrad {
+		return t, err
+	}
+	if err := Try(func() { t.SetRequiresGrad(true) }); err != nil {
+		t.Close()
+		return Tensor{}, err
+	}
+	return t, nil
 }
 
 // Number is an element type of Go that a tensor can hold.
 type Number interface {
 	uint8 | int8 | int16 | int32 | int64 | float32 | float64
+}
+
+// TryFromBytes is FromBytes with an error for its panic.
+func TryFromBytes(data []byte, dtype int8, shape ...int64) (Tensor, error) {
+	r, scope, err := libtorch.FromData(data, int64(dtype), shape)
+	if err != nil {
+		return Tensor{}, err
+	}
+	return adopt(&r, scope), nil
 }
 
 // FromSlice makes a CPU tensor of that shape with a copy of data, which is in
@@ -89,11 +217,7 @@ func FromSlice[T Number](data []T, shape ...int64) Tensor {
 // FromBytes is FromSlice for elements of any type in the machine's byte order,
 // such as Half and BFloat16, which Go does not have.
 func FromBytes(data []byte, dtype int8, shape ...int64) Tensor {
-	r, scope, err := libtorch.FromData(data, int64(dtype), shape)
-	if err != nil {
-		panic(err)
-	}
-	return adopt(&r, scope)
+	return must(TryFromBytes(data, dtype, shape...))
 }
 
 // Slice copies the tensor's elements out, in row-major order, from whatever

@@ -1,235 +1,166 @@
 package torch
 
-import "github.com/torchlit/torchlit/torch/internal/libtorch"
+import (
+	"fmt"
+
+	"github.com/torchlit/torchlit/torch/internal/libtorch"
+	"github.com/torchlit/torchlit/torch/variadic"
+)
+
+// Most operators are declared in the folder operators, and their functions written
+// by opgen. Here are those whose Go form is not simply a call of one operator.
+//
+//go:generate go run ./internal/opgen
 
 var (
-	opAdd        = libtorch.NewOp("aten::add.Tensor")
-	opAddI       = libtorch.NewOp("aten::add_.Tensor")
-	opSub        = libtorch.NewOp("aten::sub.Tensor")
-	opMul        = libtorch.NewOp("aten::mul.Tensor")
-	opMulScalar  = libtorch.NewOp("aten::mul.Scalar")
-	opMulScalarI = libtorch.NewOp("aten::mul_.Scalar")
-	opDiv        = libtorch.NewOp("aten::div.Tensor")
-	opEq         = libtorch.NewOp("aten::eq.Tensor")
-	opMM         = libtorch.NewOp("aten::mm")
-	opFlatten    = libtorch.NewOp("aten::flatten.using_ints")
-	opView       = libtorch.NewOp("aten::view")
-	opPermute    = libtorch.NewOp("aten::permute")
-	opTranspose  = libtorch.NewOp("aten::transpose.int")
-	opRelu       = libtorch.NewOp("aten::relu")
-	opReluI      = libtorch.NewOp("aten::relu_")
-	opLogSoftmax = libtorch.NewOp("aten::log_softmax.int")
-	opSoftmax    = libtorch.NewOp("aten::softmax.int")
 	opSum        = libtorch.NewOp("aten::sum")
-	opMean       = libtorch.NewOp("aten::mean")
-	opMeanDim    = libtorch.NewOp("aten::mean.dim")
+	opSqueeze    = libtorch.NewOp("aten::squeeze")
+	opSqueezeDim = libtorch.NewOp("aten::squeeze.dim")
 	opArgmax     = libtorch.NewOp("aten::argmax")
-	opTopK       = libtorch.NewOp("aten::topk")
+	opArgmin     = libtorch.NewOp("aten::argmin")
 	opItem       = libtorch.NewOp("aten::_local_scalar_dense")
-	opDetach     = libtorch.NewOp("aten::detach")
 	opCopyI      = libtorch.NewOp("aten::copy_")
-	opContiguous = libtorch.NewOp("aten::contiguous")
 	opTo         = libtorch.NewOp("aten::_to_copy")
 	opFillI      = libtorch.NewOp("aten::fill_.Scalar")
 	opNormalI    = libtorch.NewOp("aten::normal_")
 	opUniformI   = libtorch.NewOp("aten::uniform_")
 )
 
-// Add returns a + alpha·other, broadcast.
-func Add(a, other Tensor, alpha float32) Tensor {
-	var c call
-	c.tensor(a).tensor(other).Float(float64(alpha))
-	return c.run(opAdd)
+// Sum returns the sum of all elements; Bool elements count as 0 and 1. Options, by
+// gotorch's names: "dim" (an integer) sums along that dimension only, which
+// "keepDim" (a bool) leaves in place with size 1. [SumDims] is the typed form.
+func Sum(a Tensor, opt ...map[string]interface{}) Tensor { return must(TrySum(a, opt...)) }
+
+// TrySum is Sum with an error for its panic.
+func TrySum(a Tensor, opt ...map[string]interface{}) (Tensor, error) {
+	dim, along := variadic.Lookup(opt, "dim")
+	if !along {
+		var c call
+		c.tensor(a).None()
+		return c.try(opSum)
+	}
+	d, err := integer("dim", dim)
+	if err != nil {
+		return Tensor{}, err
+	}
+	keepDim, err := boolean("keepDim", variadic.Get(opt, "keepDim", false))
+	if err != nil {
+		return Tensor{}, err
+	}
+	return TrySumDims(a, []int64{d}, keepDim)
 }
 
-// Add is the function Add.
-func (a *Tensor) Add(other Tensor, alpha float32) Tensor { return Add(*a, other, alpha) }
+// Sum is the function Sum with a as its first argument.
+func (a Tensor) Sum(opt ...map[string]interface{}) Tensor { return Sum(a, opt...) }
 
-// AddI is Add in place.
-func (a *Tensor) AddI(other Tensor, alpha float32) Tensor {
+// Squeeze removes dim when its size is 1; without dim, all dimensions of size 1.
+func Squeeze(t Tensor, dim ...int64) Tensor { return must(TrySqueeze(t, dim...)) }
+
+// TrySqueeze is Squeeze with an error for its panic.
+func TrySqueeze(t Tensor, dim ...int64) (Tensor, error) {
 	var c call
-	c.tensor(*a).tensor(other).Float(float64(alpha))
-	return c.run(opAddI)
+	c.tensor(t)
+	switch len(dim) {
+	case 0:
+		return c.try(opSqueeze)
+	case 1:
+		c.Int(dim[0])
+		return c.try(opSqueezeDim)
+	}
+	return Tensor{}, &Error{Op: "torch.Squeeze", Text: "more than one dimension; squeeze them one after another"}
 }
 
-// Sub returns a - alpha·other, broadcast.
-func Sub(a, other Tensor, alpha float32) Tensor {
+// Squeeze is the function Squeeze with t as its first argument.
+func (t Tensor) Squeeze(dim ...int64) Tensor { return Squeeze(t, dim...) }
+
+// Argmax returns the index (Long) of the largest element of all, seen as a vector.
+// With an integer it returns the indices along that dimension, which a bool true
+// after it leaves in place with size 1. [ArgmaxDim] is the typed form.
+func (t Tensor) Argmax(opts ...interface{}) Tensor { return must(t.extreme(opArgmax, opts)) }
+
+// Argmin is Argmax of the smallest element.
+func (t Tensor) Argmin(opts ...interface{}) Tensor { return must(t.extreme(opArgmin, opts)) }
+
+func (t Tensor) extreme(op *libtorch.Op, opts []interface{}) (Tensor, error) {
+	if len(opts) > 2 {
+		return Tensor{}, &Error{Op: "torch.Argmax", Text: "it takes at most a dimension and whether to keep it"}
+	}
 	var c call
-	c.tensor(a).tensor(other).Float(float64(alpha))
-	return c.run(opSub)
+	c.tensor(t)
+	keep := false
+	if len(opts) == 0 {
+		c.None()
+	} else {
+		dim, err := integer("dim", opts[0])
+		if err != nil {
+			return Tensor{}, err
+		}
+		c.Int(dim)
+	}
+	if len(opts) == 2 {
+		var err error
+		if keep, err = boolean("keepDim", opts[1]); err != nil {
+			return Tensor{}, err
+		}
+	}
+	c.Bool(keep)
+	return c.try(op)
 }
 
-// Mul returns a·other by element, broadcast.
-func Mul(a, other Tensor) Tensor {
-	var c call
-	return c.tensor(a).tensor(other).run(opMul)
-}
-
-// MulScalar returns a·x by element.
-func MulScalar(a Tensor, x float64) Tensor {
-	var c call
-	c.tensor(a).Float(x)
-	return c.run(opMulScalar)
-}
-
-// MulScalarI is MulScalar in place.
-func MulScalarI(a Tensor, x float64) Tensor {
-	var c call
-	c.tensor(a).Float(x)
-	return c.run(opMulScalarI)
-}
-
-// Div returns a/other by element, broadcast.
-func Div(a, other Tensor) Tensor {
-	var c call
-	return c.tensor(a).tensor(other).run(opDiv)
-}
-
-// Eq returns a Bool tensor: a == other by element, broadcast.
-func Eq(a, other Tensor) Tensor {
-	var c call
-	return c.tensor(a).tensor(other).run(opEq)
-}
-
-// MM returns the product of the matrices a [n, m] and b [m, p].
-func MM(a, b Tensor) Tensor {
-	var c call
-	return c.tensor(a).tensor(b).run(opMM)
-}
-
-// Flatten joins the dimensions start to end, both included, into one.
-func Flatten(a Tensor, start, end int64) Tensor {
-	var c call
-	c.tensor(a).Int(start).Int(end)
-	return c.run(opFlatten)
-}
-
-// View returns a's elements under another shape; one size may be -1.
-func View(a Tensor, shape ...int64) Tensor {
-	var c call
-	c.tensor(a).Ints(shape...)
-	return c.run(opView)
-}
-
-// View is the function View.
-func (a Tensor) View(shape ...int64) Tensor { return View(a, shape...) }
-
-// Permute reorders the dimensions.
-func (a *Tensor) Permute(dims []int64) Tensor {
-	var c call
-	c.tensor(*a).Ints(dims...)
-	return c.run(opPermute)
-}
-
-// Transpose swaps two dimensions.
-func Transpose(a Tensor, dim0, dim1 int64) Tensor {
-	var c call
-	c.tensor(a).Int(dim0).Int(dim1)
-	return c.run(opTranspose)
-}
-
-// Relu returns max(a, 0) by element.
-func Relu(a Tensor) Tensor {
-	var c call
-	return c.tensor(a).run(opRelu)
-}
-
-// ReluI is Relu in place.
-func ReluI(a Tensor) Tensor {
-	var c call
-	return c.tensor(a).run(opReluI)
-}
-
-// LogSoftmax returns the logarithm of the softmax along dim.
-func LogSoftmax(a Tensor, dim int64) Tensor {
-	var c call
-	c.tensor(a).Int(dim).None()
-	return c.run(opLogSoftmax)
-}
-
-// Softmax returns the softmax along dim.
-func Softmax(a Tensor, dim int64) Tensor {
-	var c call
-	c.tensor(a).Int(dim).None()
-	return c.run(opSoftmax)
-}
-
-// SumAll returns the sum of all elements; Bool elements count as 0 and 1.
-func SumAll(a Tensor) Tensor {
-	var c call
-	c.tensor(a).None()
-	return c.run(opSum)
-}
-
-// Mean returns the mean of all elements.
-func Mean(a Tensor) Tensor {
-	var c call
-	c.tensor(a).None()
-	return c.run(opMean)
-}
-
-// MeanDims returns the mean over the given dimensions.
-func MeanDims(a Tensor, dims []int64, keepDim bool) Tensor {
-	var c call
-	c.tensor(a).Ints(dims...).Bool(keepDim).None()
-	return c.run(opMeanDim)
-}
-
-// ArgmaxDim returns the index (Long) of the largest element along dim.
-func ArgmaxDim(a Tensor, dim int64) Tensor {
-	var c call
-	c.tensor(a).Int(dim).Bool(false)
-	return c.run(opArgmax)
-}
-
-// TopK returns the k largest (or smallest) elements along dim, and their
-// indices (Long).
-func TopK(a Tensor, k, dim int64, largest, sorted bool) (Tensor, Tensor) {
-	var c call
-	c.tensor(a).Int(k).Int(dim).Bool(largest).Bool(sorted)
-	return c.run2(opTopK)
+// Index returns the element at that position, a tensor without dimensions; with
+// fewer numbers than t has dimensions, the slice there. Negative ones count from the
+// end. The memory is shared.
+func (t Tensor) Index(index ...int64) Tensor {
+	at := t
+	for _, i := range index {
+		next := Select(at, 0, i)
+		if at.T != t.T {
+			at.Close()
+		}
+		at = next
+	}
+	if at.T == t.T {
+		return t.View(t.Shape()...)
+	}
+	return at
 }
 
 // Float64 returns the only element of t as a number.
 func (t Tensor) Float64() float64 {
 	var c call
-	r := c.tensor(t).number(opItem)
+	c.tensor(t)
+	r := c.number(opItem)
 	return r.Float()
 }
 
-// Detach returns t's elements outside the recording for Backward. The storage
-// is shared.
-func (t *Tensor) Detach() Tensor {
-	var c call
-	return c.tensor(*t).run(opDetach)
-}
-
-// CopyI overwrites t with other's elements, converted and broadcast.
+// CopyI overwrites t with other's elements, converted and broadcast, and returns t.
 func (t Tensor) CopyI(other Tensor) Tensor {
 	var c call
 	c.tensor(t).tensor(other).Bool(false)
-	return c.run(opCopyI)
+	return c.runInPlace(opCopyI, t)
 }
 
-// FillI sets all elements to value.
+// FillI sets all elements to value and returns t.
 func (t Tensor) FillI(value float64) Tensor {
 	var c call
 	c.tensor(t).Float(value)
-	return c.run(opFillI)
+	return c.runInPlace(opFillI, t)
 }
 
-// NormalI fills t with normal random numbers.
-func (t Tensor) NormalI(mean, std float64) Tensor {
+// NormalI fills t with normal random numbers and returns it.
+func (t Tensor) NormalI(mean, std float64, generator ...*Generator) Tensor {
 	var c call
-	c.tensor(t).Float(mean).Float(std).None()
-	return c.run(opNormalI)
+	c.tensor(t).Float(mean).Float(std)
+	c.oneGenerator(generator)
+	return c.runInPlace(opNormalI, t)
 }
 
-// UniformI fills t with uniform random numbers in [from, to).
-func (t Tensor) UniformI(from, to float64) Tensor {
+// UniformI fills t with uniform random numbers in [from, to) and returns it.
+func (t Tensor) UniformI(from, to float64, generator ...*Generator) Tensor {
 	var c call
-	c.tensor(t).Float(from).Float(to).None()
-	return c.run(opUniformI)
+	c.tensor(t).Float(from).Float(to)
+	c.oneGenerator(generator)
+	return c.runInPlace(opUniformI, t)
 }
 
 // A MemoryFormat is the order in which a tensor's elements lie in memory.
@@ -241,18 +172,25 @@ const (
 	ChannelsLast     MemoryFormat = 2 // as if [N, H, W, C]; what convolutions like best
 )
 
-// Contiguous returns t with its elements in that order; t itself when they are.
-func (t Tensor) Contiguous(format MemoryFormat) Tensor {
-	var c call
-	c.tensor(t).Int(int64(format))
-	return c.run(opContiguous)
-}
+// Reduction says what a loss does with the values of a batch. The numbers are
+// libtorch's.
+type Reduction int64
+
+// The reductions of a loss.
+const (
+	ReduceNone Reduction = 0
+	ReduceMean Reduction = 1
+	ReduceSum  Reduction = 2
+)
 
 // To returns a copy of a on a device, with elements of that type.
-func To(a Tensor, device Device, dtype int8) Tensor {
+func To(a Tensor, device Device, dtype int8) Tensor { return must(TryTo(a, device, dtype)) }
+
+// TryTo is To with an error for its panic.
+func TryTo(a Tensor, device Device, dtype int8) (Tensor, error) {
 	var c call
 	c.tensor(a).Int(int64(dtype)).None().Device(device.kind, device.index).None().Bool(false).None()
-	return c.run(opTo)
+	return c.try(opTo)
 }
 
 // To is the function To; without a dtype the elements keep theirs.
@@ -265,3 +203,32 @@ func (t Tensor) To(device Device, dtype ...int8) Tensor {
 
 // CastTo returns a copy of t with elements of that type.
 func (t Tensor) CastTo(dtype int8) Tensor { return To(t, t.Device(), dtype) }
+
+// integer reads an option that is an integer of any of Go's types for one.
+func integer(name string, v interface{}) (int64, error) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), nil
+	case int64:
+		return v, nil
+	case int32:
+		return int64(v), nil
+	case int16:
+		return int64(v), nil
+	case int8:
+		return int64(v), nil
+	}
+	return 0, optionError(name, "an integer", v)
+}
+
+func boolean(name string, v interface{}) (bool, error) {
+	b, ok := v.(bool)
+	if !ok {
+		return false, optionError(name, "a bool", v)
+	}
+	return b, nil
+}
+
+func optionError(name, want string, got interface{}) error {
+	return &Error{Op: "torch", Text: fmt.Sprintf("option %q is %v (%T); give %s", name, got, got, want)}
+}

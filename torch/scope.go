@@ -131,10 +131,3 @@ func Autocast(device Device, dtype int8, body func()) {
 	}()
 	body()
 }
-
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}

@@ -92,7 +92,7 @@ func TestOptimizerOutlivesTheScopeItWasMadeIn(t *testing.T) {
 	torch.Scope(func(keep) { opt.AddParameters([]torch.Tensor{w}) })
 	for range 2 {
 		torch.Scope(func(keep) {
-			torch.SumAll(w).Backward()
+			torch.Sum(w).Backward()
 			opt.Step()
 			opt.ZeroGrad()
 		})

@@ -62,28 +62,38 @@ func adopt(r *libtorch.Result, scopeID int64) Tensor {
 func (h *handle) leaveToCollector() {
 	h.scope = nil
 	h.cleanup = runtime.AddCleanup(h, freeLeaked, leaked{h.p, h.bytes})
+	owe(h.bytes)
 }
 
 func freeLeaked(l leaked) {
 	live.tensors.Add(-1)
 	live.bytes.Add(-l.bytes)
+	owed.bytes.Add(-l.bytes)
 	libtorch.Free(libtorch.TensorValue(l.p))
 }
 
 func (t Tensor) handle() *handle { return (*handle)(unsafe.Pointer(t.T)) }
 
-// pointer returns the reference that libtorch wants. The caller keeps t alive
-// while it uses it; see call.
-func (t Tensor) pointer() libtorch.Tensor {
+// borrow returns the reference that libtorch wants. The caller keeps t alive while
+// it uses it; see call.
+func (t Tensor) borrow() (libtorch.Tensor, error) {
 	if t.T == nil {
-		panic(&Error{Op: "torch", Text: "the tensor is nil"})
+		return nil, errNil
 	}
 	p := atomic.LoadPointer(&t.handle().p)
 	if p == nil {
-		panic(&Error{Op: "torch", Text: "the tensor is closed"})
+		return nil, errClosed
 	}
-	return p
+	return p, nil
 }
+
+var (
+	errNil    = &Error{Op: "torch", Text: "the tensor is nil"}
+	errClosed = &Error{Op: "torch", Text: "the tensor is closed"}
+)
+
+// pointer is borrow for the functions that panic.
+func (t Tensor) pointer() libtorch.Tensor { return must(t.borrow()) }
 
 // Close frees the tensor's memory. It may be called more than once, and on the
 // zero Tensor. Other copies of t are closed with it.
@@ -105,103 +115,11 @@ func (h *handle) disown() unsafe.Pointer {
 	if p == nil {
 		return nil
 	}
-	h.cleanup.Stop()
+	if h.scope == nil {
+		h.cleanup.Stop()
+		owed.bytes.Add(-h.bytes)
+	}
 	live.tensors.Add(-1)
 	live.bytes.Add(-h.bytes)
 	return p
-}
-
-// call is one call of an operator in the making: its arguments, and the tensors
-// among them, which are thereby alive until run has returned. No operator can
-// forget to keep an operand.
-type call struct {
-	libtorch.Args
-	kept [6]Tensor
-	n    int
-	more []Tensor
-}
-
-func (c *call) tensor(t Tensor) *call {
-	c.Args.Tensor(t.pointer())
-	c.keep(t)
-	return c
-}
-
-// optional adds a tensor that may be the zero Tensor.
-func (c *call) optional(t Tensor) *call {
-	if t.T == nil {
-		c.None()
-		return c
-	}
-	return c.tensor(t)
-}
-
-func (c *call) tensors(ts []Tensor) *call {
-	c.Args.Tensors(len(ts))
-	for _, t := range ts {
-		c.Args.Tensor(t.pointer())
-	}
-	c.more = append(c.more, ts...)
-	return c
-}
-
-func (c *call) keep(t Tensor) {
-	if c.n < len(c.kept) {
-		c.kept[c.n] = t
-		c.n++
-		return
-	}
-	c.more = append(c.more, t)
-}
-
-// try runs the operator and returns its first result.
-func (c *call) try(op *libtorch.Op) (Tensor, error) {
-	var r [1]libtorch.Result
-	_, scope, err := op.Call(&c.Args, r[:])
-	runtime.KeepAlive(c)
-	if err != nil {
-		return Tensor{}, err
-	}
-	return adopt(&r[0], scope), nil
-}
-
-// run is try for the functions that panic.
-func (c *call) run(op *libtorch.Op) Tensor {
-	t, err := c.try(op)
-	if err != nil {
-		panic(err)
-	}
-	return t
-}
-
-// run2 runs an operator with two results.
-func (c *call) run2(op *libtorch.Op) (Tensor, Tensor) {
-	var r [2]libtorch.Result
-	_, scope, err := op.Call(&c.Args, r[:])
-	runtime.KeepAlive(c)
-	if err != nil {
-		panic(err)
-	}
-	return adopt(&r[0], scope), adopt(&r[1], scope)
-}
-
-// exec runs an operator whose results are of no interest, such as an in-place
-// update of many tensors.
-func (c *call) exec(op *libtorch.Op) {
-	_, _, err := op.Call(&c.Args, nil)
-	runtime.KeepAlive(c)
-	if err != nil {
-		panic(err)
-	}
-}
-
-// number runs an operator whose result is a number.
-func (c *call) number(op *libtorch.Op) libtorch.Result {
-	var r [1]libtorch.Result
-	_, _, err := op.Call(&c.Args, r[:])
-	runtime.KeepAlive(c)
-	if err != nil {
-		panic(err)
-	}
-	return r[0]
 }

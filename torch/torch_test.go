@@ -63,7 +63,7 @@ func TestOperators(t *testing.T) {
 		f("TopK", values, 1, 3)
 		assert.Equal(t, []int64{0, 0}, torch.Slice[int64](indices))
 		assert.Equal(t, []int64{0, 0}, torch.Slice[int64](torch.ArgmaxDim(a, 1)))
-		assert.Equal(t, 2.0, torch.SumAll(torch.Eq(a, torch.Relu(a))).Float64())
+		assert.Equal(t, 2.0, torch.Sum(torch.Eq(a, torch.Relu(a))).Float64())
 		assert.Equal(t, []int64{2, 2}, a.Shape())
 		assert.Equal(t, torch.Float, a.Dtype())
 		assert.Equal(t, torch.BFloat16, a.CastTo(torch.BFloat16).Dtype())
@@ -88,7 +88,7 @@ func TestBackward(t *testing.T) {
 		w.SetRequiresGrad(true)
 		x := torch.FromSlice([]float32{4, 5, 6}, 3)
 		assert.Nil(t, w.Grad().T)
-		torch.SumAll(torch.Mul(torch.Mul(w, w), x)).Backward() // d/dw w²x = 2wx
+		torch.Sum(torch.Mul(torch.Mul(w, w), x)).Backward() // d/dw w²x = 2wx
 		assert.Equal(t, []float32{8, 20, 36}, torch.Slice[float32](w.Grad()))
 		torch.ClearGrads([]torch.Tensor{w})
 		assert.Nil(t, w.Grad().T)
@@ -108,7 +108,7 @@ func TestSGDFollowsItsFormula(t *testing.T) {
 			want, buf := []float64{1, -2}, make([]float64, 2)
 			for step := range 10 {
 				opt.ZeroGrad()
-				torch.SumAll(torch.Mul(w, w)).Backward()
+				torch.Sum(torch.Mul(w, w)).Backward()
 				opt.Step()
 				for i := range want {
 					g := 2*want[i] + decay*want[i]

@@ -242,7 +242,7 @@ func (r *run) autocast(body func()) {
 
 func countCorrect(logits, labels torch.Tensor) int64 {
 	hits := torch.Eq(torch.ArgmaxDim(logits, 1), labels)
-	return int64(torch.SumAll(hits).Float64())
+	return int64(torch.Sum(hits).Float64())
 }
 
 func (r *run) tellStep(m *meter, side int, lr float64) {

@@ -10,6 +10,7 @@
 // The dispatcher runs autograd and autocast as it does for C++ callers, and
 // checks the arguments against the operator's schema: a wrong kind or count is
 // an error here, not a crash.
+#include <ATen/core/Generator.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/core/stack.h>
@@ -61,6 +62,12 @@ struct Reader {
     return IValue(std::move(s));
   }
 
+  IValue generator(int64_t bits) {
+    auto *p = reinterpret_cast<c10::GeneratorImpl *>(static_cast<uintptr_t>(bits));
+    return IValue(at::Generator(
+        c10::intrusive_ptr<c10::GeneratorImpl>::reclaim_copy(p)));
+  }
+
   IValue tensors(int64_t n) {
     c10::List<at::Tensor> list;
     list.reserve(n);
@@ -104,6 +111,7 @@ struct Reader {
     case TL_TENSORS: return tensors(v.bits);
     case TL_OPTIONAL_TENSORS: return optional_tensors(v.bits);
     case TL_SCALARS: return scalars(v.bits);
+    case TL_GENERATOR: return generator(v.bits);
     }
     return scalar(v);
   }
@@ -174,7 +182,8 @@ int32_t op_call(const tl_op *op, const tl_value *args, int64_t nargs,
     TORCH_CHECK(stack.size() == schema.arguments().size(), "BUG: ", schema.name(),
                 " takes ", schema.arguments().size(), " arguments; got ", stack.size());
     handle->callBoxed(stack);
-    for (const IValue &v : stack) writer.put(v);
+    if (cap > 0) // otherwise the results are of no interest
+      for (const IValue &v : stack) writer.put(v);
   });
   if (status != 0) writer.undo();
   *nresults = writer.n;

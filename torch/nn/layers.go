@@ -102,7 +102,7 @@ func (b *BatchNorm2dModule) Forward(x torch.Tensor) torch.Tensor {
 func fanInUniform(shape []int64, fanIn int64) torch.Tensor {
 	bound := 1 / math.Sqrt(float64(fanIn))
 	t := torch.Empty(shape, false)
-	t.UniformI(-bound, bound).Close()
+	t.UniformI(-bound, bound)
 	t.SetRequiresGrad(true)
 	return t
 }

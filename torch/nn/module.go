@@ -120,7 +120,7 @@ func (m *Module) SetStateDict(state map[string]torch.Tensor) error {
 	}
 	torch.NoGrad(func() {
 		for _, e := range entries {
-			e.tensor.CopyI(state[e.name]).Close()
+			e.tensor.CopyI(state[e.name])
 		}
 	})
 	return nil

@@ -1,6 +1,7 @@
 package libtorch
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"sync"
@@ -207,21 +208,32 @@ func (o *Op) Known() bool {
 
 // Call runs the operator. It fills results, whose tensors are the caller's to
 // free, and returns how many it filled and the number of the scope that the
-// calling thread is in (0 for none). On an error nothing is filled. The caller
-// keeps every tensor in args alive until Call has returned.
+// calling thread is in (0 for none). Without results, those of the operator are
+// dropped. On an error nothing is filled. The caller keeps every tensor in args
+// alive until Call has returned.
 func (o *Op) Call(args *Args, results []Result) (n int, scope int64, err error) {
 	p, err := o.resolve()
 	if err != nil {
 		return 0, 0, err
 	}
+	gate.enter()
 	e := acquire()
 	filled, scope, status := rawOpCall(p, args.values(), results, e)
 	if status != 0 {
 		err = &Error{o.name, e.String()}
 	}
 	release(e)
+	gate.leave()
 	return int(filled), scope, err
 }
+
+// IsTooManyResults tells whether Call failed because results was too short.
+func IsTooManyResults(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && strings.Contains(e.Text, tooManyResults)
+}
+
+const tooManyResults = "the operator has more results than the"
 
 // Error is what libtorch said of a call it refused.
 type Error struct {
@@ -243,4 +255,13 @@ func boolBits(v bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// CString copies a string of C.
+func CString(p unsafe.Pointer) string {
+	n := 0
+	for *(*byte)(unsafe.Add(p, n)) != 0 {
+		n++
+	}
+	return string(unsafe.Slice((*byte)(p), n))
 }

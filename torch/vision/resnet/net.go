@@ -66,7 +66,7 @@ func newBlock(b Block) *BlockModule {
 	if b.Shortcut != nil {
 		m.Shortcut = newConvBN(*b.Shortcut)
 	}
-	torch.NoGrad(func() { m.Convs[len(m.Convs)-1].BN.Weight.FillI(0).Close() })
+	torch.NoGrad(func() { m.Convs[len(m.Convs)-1].BN.Weight.FillI(0) })
 	m.Init(m)
 	return m
 }
@@ -78,7 +78,7 @@ func newConvBN(c Conv) *ConvBN {
 		desc: c,
 	}
 	std := math.Sqrt(2 / float64(c.Out*c.Kernel*c.Kernel))
-	torch.NoGrad(func() { m.Conv.Weight.NormalI(0, std).Close() })
+	torch.NoGrad(func() { m.Conv.Weight.NormalI(0, std) })
 	m.Init(m)
 	return m
 }
@@ -94,7 +94,7 @@ func (n *Net) Forward(x torch.Tensor) torch.Tensor {
 // ForwardFeatures maps images [N, 3, H, W], normalised, to the vectors
 // [N, features] that the classifier sees.
 func (n *Net) ForwardFeatures(x torch.Tensor) torch.Tensor {
-	x = torch.ReluI(n.Stem.Forward(x))
+	x = n.Stem.Forward(x).ReluI()
 	if n.spec.StemPool() {
 		x = torch.MaxPool2d(x, []int64{3, 3}, []int64{2, 2}, []int64{1, 1}, []int64{1, 1}, false)
 	}
@@ -112,10 +112,10 @@ func (b *BlockModule) Forward(x torch.Tensor) torch.Tensor {
 	}
 	last := len(b.Convs) - 1
 	for _, c := range b.Convs[:last] {
-		x = torch.ReluI(c.Forward(x))
+		x = c.Forward(x).ReluI()
 	}
 	x = b.Convs[last].Forward(x)
-	return torch.ReluI(x.AddI(identity, 1))
+	return x.AddI(identity, 1).ReluI()
 }
 
 // Forward convolves and normalises.
@@ -173,7 +173,7 @@ func (n *Net) SetStateDict(state map[string]torch.Tensor) error {
 	}
 	torch.NoGrad(func() {
 		for _, e := range n.named() {
-			e.tensor.CopyI(state[e.name]).Close()
+			e.tensor.CopyI(state[e.name])
 		}
 	})
 	return nil

@@ -86,7 +86,7 @@ func TestForward(t *testing.T) {
 			assert.Equal(t, []int64{2, spec.Features()}, net.ForwardFeatures(x).Shape())
 			logits := net.Forward(x)
 			assert.Equal(t, []int64{2, 7}, logits.Shape())
-			torch.SumAll(logits).Backward()
+			torch.Sum(logits).Backward()
 			for _, p := range net.Parameters() {
 				assert.NotNil(t, p.Grad().T)
 			}
