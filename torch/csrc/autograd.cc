@@ -2,6 +2,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include "guard.h"
@@ -15,6 +16,37 @@ int32_t backward(const tl_tensor *root, const tl_tensor *gradient, int32_t retai
     if (gradient) gradients.push_back(borrow(gradient));
     torch::autograd::backward({borrow(root)}, gradients, retain_graph != 0,
                               create_graph != 0);
+  });
+}
+
+static std::vector<at::Tensor> borrow_all(const tl_value *tensors, int64_t n) {
+  std::vector<at::Tensor> list;
+  list.reserve(n);
+  for (int64_t i = 0; i < n; i++)
+    list.push_back(tensors[i].kind == TL_NONE ? at::Tensor() : borrow(impl(tensors[i])));
+  return list;
+}
+
+int32_t grad_of(const tl_value *outputs, const tl_value *gradients, int64_t noutputs,
+                const tl_value *inputs, int64_t ninputs, int32_t retain_graph,
+                int32_t create_graph, int32_t allow_unused, tl_result *results,
+                int64_t *scope, tl_error *err) {
+  *scope = current_scope();
+  return guard(err, [&] {
+    auto list = torch::autograd::grad(
+        borrow_all(outputs, noutputs), borrow_all(inputs, ninputs),
+        borrow_all(gradients, noutputs), retain_graph != 0, create_graph != 0,
+        allow_unused != 0);
+    for (int64_t i = 0; i < ninputs; i++) give(std::move(list[i]), &results[i]);
+  });
+}
+
+int32_t grad_fn(const tl_tensor *t, char *dst, int64_t cap, int64_t *len, tl_error *err) {
+  return guard(err, [&] {
+    const auto &node = borrow(t).grad_fn();
+    std::string name = node ? node->name() : "";
+    *len = static_cast<int64_t>(name.size());
+    std::memcpy(dst, name.data(), std::min<int64_t>(cap, *len));
   });
 }
 

@@ -99,6 +99,16 @@ int32_t grad_mode(int32_t, int32_t *, tl_error *);
 int32_t autocast_mode(int64_t, int32_t, int64_t, int32_t *, int64_t *, tl_error *);
 int32_t scope_mode(int64_t, int64_t *, tl_error *);
 int64_t current_scope();
+int32_t grad_of(const tl_value *, const tl_value *, int64_t, const tl_value *, int64_t,
+                int32_t, int32_t, int32_t, tl_result *, int64_t *, tl_error *);
+int32_t grad_fn(const tl_tensor *, char *, int64_t, int64_t *, tl_error *);
+
+int32_t generator_new(int64_t, int64_t, tl_generator **, tl_error *);
+int32_t generator_free(tl_generator *, tl_error *);
+int32_t generator_set_seed(tl_generator *, uint64_t, tl_error *);
+int32_t generator_seed(tl_generator *, int32_t, uint64_t *, tl_error *);
+int32_t generator_state(const tl_generator *, tl_result *, int64_t *, tl_error *);
+int32_t generator_set_state(tl_generator *, const tl_tensor *, tl_error *);
 
 int32_t engine_open(const tl_engine_config *, const tl_step *, int64_t, tl_engine **,
                     tl_error *);

@@ -38,7 +38,9 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       tensor_print,
       op_find, op_call,
       backward, grad, set_grad, clear_grads, set_requires_grad, set_data, grad_mode,
-      autocast_mode, scope_mode,
+      autocast_mode, scope_mode, grad_of, grad_fn,
+      generator_new, generator_free, generator_set_seed, generator_seed,
+      generator_state, generator_set_state,
       engine_open, engine_share, engine_run, engine_close, image_resize,
   };
   return abi == TL_ABI ? &api : nullptr;

@@ -25,12 +25,13 @@ extern "C" {
 
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash.
-#define TL_ABI 1
+#define TL_ABI 2
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
 typedef struct tl_op tl_op;         // a registered operator; lives for ever
 typedef struct tl_engine tl_engine; // see engine.cc
+typedef struct tl_generator tl_generator; // a c10::GeneratorImpl with one reference
 
 typedef struct tl_error {
   char text[2048]; // NUL-terminated, cut when longer
@@ -55,6 +56,7 @@ enum {
   TL_TENSORS = 10,
   TL_OPTIONAL_TENSORS = 11, // items TL_TENSOR or TL_NONE
   TL_SCALARS = 12,          // Scalar?[]; items TL_INT, TL_DOUBLE or TL_NONE
+  TL_GENERATOR = 13,        // bits: tl_generator *
 };
 
 typedef struct tl_value {
@@ -148,6 +150,30 @@ typedef struct tl_api {
   int32_t (*autocast_mode)(int64_t device_type, int32_t on, int64_t dtype,
                            int32_t *before, int64_t *dtype_before, tl_error *);
   int32_t (*scope_mode)(int64_t scope, int64_t *before, tl_error *);
+
+  // grad_of gives the gradient of each input, TL_NONE for an unused one.
+  // gradients has one value for each output, TL_NONE for that of a scalar.
+  int32_t (*grad_of)(const tl_value *outputs, const tl_value *gradients,
+                     int64_t noutputs, const tl_value *inputs, int64_t ninputs,
+                     int32_t retain_graph, int32_t create_graph,
+                     int32_t allow_unused, tl_result *results, int64_t *scope,
+                     tl_error *);
+  // grad_fn writes the name of the operator that made the tensor, such as
+  // "AddBackward0"; an empty one for a leaf. len is its whole length.
+  int32_t (*grad_fn)(const tl_tensor *, char *dst, int64_t cap, int64_t *len,
+                     tl_error *);
+
+  // generator.cc. Each call locks the generator. Whoever got one frees it once.
+  int32_t (*generator_new)(int64_t device_type, int64_t device_index,
+                           tl_generator **, tl_error *);
+  int32_t (*generator_free)(tl_generator *, tl_error *);
+  int32_t (*generator_set_seed)(tl_generator *, uint64_t seed, tl_error *);
+  // generator_seed takes a fresh seed from the system when fresh is nonzero, and
+  // tells the one in use.
+  int32_t (*generator_seed)(tl_generator *, int32_t fresh, uint64_t *seed, tl_error *);
+  int32_t (*generator_state)(const tl_generator *, tl_result *, int64_t *scope,
+                             tl_error *);
+  int32_t (*generator_set_state)(tl_generator *, const tl_tensor *, tl_error *);
 
   // engine.cc. An engine is run by one thread at a time; engine_share makes
   // another for another thread, with the same weights. The images are

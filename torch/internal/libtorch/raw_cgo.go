@@ -48,6 +48,8 @@ static int32_t tl_set_data(const tl_api *a, tl_tensor *t, const tl_tensor *d, tl
 static int32_t tl_grad_mode(const tl_api *a, int32_t on, int32_t *before, tl_error *e) { return a->grad_mode(on, before, e); }
 static int32_t tl_autocast_mode(const tl_api *a, int64_t device, int32_t on, int64_t dtype, int32_t *before, int64_t *dtype_before, tl_error *e) { return a->autocast_mode(device, on, dtype, before, dtype_before, e); }
 static int32_t tl_scope_mode(const tl_api *a, int64_t scope, int64_t *before, tl_error *e) { return a->scope_mode(scope, before, e); }
+static int32_t tl_grad_of(const tl_api *a, const tl_value *o, const tl_value *g, int64_t no, const tl_value *i, int64_t ni, int32_t retain, int32_t create, int32_t unused, tl_result *r, int64_t *scope, tl_error *e) { return a->grad_of(o, g, no, i, ni, retain, create, unused, r, scope, e); }
+static int32_t tl_grad_fn(const tl_api *a, const tl_tensor *t, char *p, int64_t cap, int64_t *len, tl_error *e) { return a->grad_fn(t, p, cap, len, e); }
 
 // Nothing here calls back into Go, and nothing keeps a pointer after its return
 // (rule 3 of torchlit.h), so arguments may stay on the goroutine's stack.
@@ -69,6 +71,10 @@ static int32_t tl_scope_mode(const tl_api *a, int64_t scope, int64_t *before, tl
 #cgo nocallback tl_clear_grads
 #cgo noescape tl_backward
 #cgo nocallback tl_backward
+#cgo noescape tl_grad_of
+#cgo nocallback tl_grad_of
+#cgo noescape tl_grad_fn
+#cgo nocallback tl_grad_fn
 */
 import "C"
 
@@ -211,6 +217,21 @@ func rawScopeMode(scope int64, e *errorText) (before int64, status int32) {
 	var b C.int64_t
 	status = int32(C.tl_scope_mode(table, C.int64_t(scope), &b, e.c()))
 	return int64(b), status
+}
+
+func rawGradOf(outputs, gradients, inputs []Value, retain, create, unused bool, results []Result, e *errorText) (scope int64, status int32) {
+	o, no := values(outputs)
+	g, _ := values(gradients)
+	i, ni := values(inputs)
+	var s C.int64_t
+	status = int32(C.tl_grad_of(table, o, g, no, i, ni, flag(retain), flag(create), flag(unused),
+		(*C.tl_result)(unsafe.Pointer(unsafe.SliceData(results))), &s, e.c()))
+	return int64(s), status
+}
+
+func rawGradFn(t unsafe.Pointer, dst []byte, n *int64, e *errorText) int32 {
+	return int32(C.tl_grad_fn(table, tensorPointer(t), (*C.char)(unsafe.Pointer(unsafe.SliceData(dst))),
+		C.int64_t(len(dst)), (*C.int64_t)(n), e.c()))
 }
 
 func flag(on bool) C.int32_t {

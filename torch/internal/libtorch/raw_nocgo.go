@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// The twin of raw_cgo.go and engine_cgo.go for builds without cgo. Load always
+// The twin of the *_cgo.go files for builds without cgo. Load always
 // fails there, so nothing but rawOpen is ever reached.
 
 type errorText struct{}
@@ -58,6 +58,24 @@ func rawSetRequiresGrad(unsafe.Pointer, bool, *errorText) int32 { panic(unreacha
 func rawSetData(_, _ unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
 
 func rawAutocastMode(int64, bool, int64, *errorText) (bool, int64, int32) { panic(unreachable) }
+
+func rawGradOf(_, _, _ []Value, _, _, _ bool, _ []Result, _ *errorText) (int64, int32) {
+	panic(unreachable)
+}
+
+func rawGradFn(unsafe.Pointer, []byte, *int64, *errorText) int32 { panic(unreachable) }
+
+func rawGeneratorNew(int64, int64, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawGeneratorFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawGeneratorSetSeed(unsafe.Pointer, uint64, *errorText) int32 { panic(unreachable) }
+
+func rawGeneratorSeed(unsafe.Pointer, bool, *uint64, *errorText) int32 { panic(unreachable) }
+
+func rawGeneratorState(unsafe.Pointer, *Result, *errorText) (int64, int32) { panic(unreachable) }
+
+func rawGeneratorSetState(_, _ unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
 
 func rawEngineOpen(*EngineConfig, []Step, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 

@@ -33,6 +33,9 @@ func ManualSeed(seed uint64) error {
 	return do("manual_seed", func(e *errorText) int32 { return rawManualSeed(seed, e) })
 }
 
+// NoValue is the absent tensor of a list.
+var NoValue Value
+
 // TensorValue is a handle as an element of a list for Free and ClearGrads.
 func TensorValue(t Tensor) Value { return Value{kindTensor, int64(uintptr(t))} }
 
@@ -83,11 +86,16 @@ func Write(t Tensor, src []byte) error {
 
 // Print formats the tensor as libtorch's C++ stream operator does.
 func Print(t Tensor) (string, error) {
-	buf := make([]byte, 4096)
+	return text("tensor_print", func(dst []byte, n *int64, e *errorText) int32 { return rawTensorPrint(t, dst, n, e) })
+}
+
+// text collects what a raw call writes into a buffer. The call tells the whole
+// length, and is made again when the buffer was too short.
+func text(name string, fill func(dst []byte, n *int64, e *errorText) int32) (string, error) {
+	buf := make([]byte, 512)
 	for {
 		var n int64
-		err := do("tensor_print", func(e *errorText) int32 { return rawTensorPrint(t, buf, &n, e) })
-		if err != nil {
+		if err := do(name, func(e *errorText) int32 { return fill(buf, &n, e) }); err != nil {
 			return "", err
 		}
 		if n <= int64(len(buf)) {
@@ -111,6 +119,22 @@ func Grad(t Tensor) (r Result, scope int64, err error) {
 		return status
 	})
 	return r, scope, err
+}
+
+// GradOf fills results with the gradient of each input; that of an unused one is
+// no tensor. gradients has a value for each output, NoValue for that of a scalar.
+func GradOf(outputs, gradients, inputs []Value, retainGraph, createGraph, allowUnused bool, results []Result) (scope int64, err error) {
+	err = do("grad_of", func(e *errorText) (status int32) {
+		scope, status = rawGradOf(outputs, gradients, inputs, retainGraph, createGraph, allowUnused, results, e)
+		return status
+	})
+	return scope, err
+}
+
+// GradFn tells which operator's backward made the tensor, such as
+// "AddBackward0"; "" for a leaf.
+func GradFn(t Tensor) (string, error) {
+	return text("grad_fn", func(dst []byte, n *int64, e *errorText) int32 { return rawGradFn(t, dst, n, e) })
 }
 
 // SetGrad replaces the gradient of a leaf; nil clears it.
