@@ -1,6 +1,7 @@
 package torch
 
 import (
+	"fmt"
 	"math"
 	"runtime"
 
@@ -73,6 +74,33 @@ func (c *call) alpha(x float32) {
 		return
 	}
 	c.Float(float64(x))
+}
+
+func (c *call) dtype(d int8) *call { return c.enum(int64(d), checkDType(d)) }
+
+func (c *call) format(f MemoryFormat) *call {
+	var err error
+	if f != ContiguousFormat && f != ChannelsLast {
+		err = &Error{Op: "torch", Text: fmt.Sprintf("%d is not a memory format", f)}
+	}
+	return c.enum(int64(f), err)
+}
+
+func (c *call) reduction(r Reduction) *call {
+	var err error
+	if r < ReduceNone || r > ReduceSum {
+		err = &Error{Op: "torch", Text: fmt.Sprintf("%d is not a reduction", r)}
+	}
+	return c.enum(int64(r), err)
+}
+
+// enum adds a number that libtorch would take at its word.
+func (c *call) enum(number int64, err error) *call {
+	if err != nil {
+		c.err = err
+	}
+	c.Int(number)
+	return c
 }
 
 // oneGenerator adds the generator that a function's last, optional parameter holds.

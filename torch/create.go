@@ -171,7 +171,8 @@ func (c *call) options(o Options, standard int8) *call {
 	if o.DType != nil {
 		standard = *o.DType
 	}
-	c.Int(int64(standard)).None().Device(o.Device.kind, o.Device.index).Bool(o.PinMemory)
+	c.dtype(standard)
+	c.None().Device(o.Device.kind, o.Device.index).Bool(o.PinMemory)
 	return c
 }
 
@@ -199,6 +200,9 @@ type Number interface {
 
 // TryFromBytes is FromBytes with an error for its panic.
 func TryFromBytes(data []byte, dtype int8, shape ...int64) (Tensor, error) {
+	if err := checkDType(dtype); err != nil {
+		return Tensor{}, err
+	}
 	r, scope, err := libtorch.FromData(data, int64(dtype), shape)
 	if err != nil {
 		return Tensor{}, err

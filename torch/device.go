@@ -27,7 +27,20 @@ const (
 	QUInt8        int8 = 13
 	QInt32        int8 = 14
 	BFloat16      int8 = 15
+	Float8E5M2    int8 = 23
+	Float8E4M3    int8 = 24
+	UInt16        int8 = 27
+	UInt32        int8 = 28
+	UInt64        int8 = 29
 )
+
+// checkDType refuses the numbers that are no dtype: c10 ends the process over some.
+func checkDType(dtype int8) error {
+	if dtype >= Byte && dtype <= BFloat16 || dtype >= Float8E5M2 && dtype <= UInt64 {
+		return nil
+	}
+	return &Error{Op: "torch", Text: fmt.Sprintf("%d is not a dtype", dtype)}
+}
 
 // Error is what libtorch said of a call that it refused.
 type Error = libtorch.Error

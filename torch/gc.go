@@ -51,7 +51,7 @@ func collect() {
 	runtime.GC()
 	select {
 	case <-done:
-	case <-time.After(100 * time.Millisecond):
+	case <-time.After(time.Second):
 	}
 }
 

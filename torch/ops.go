@@ -189,7 +189,7 @@ func To(a Tensor, device Device, dtype int8) Tensor { return must(TryTo(a, devic
 // TryTo is To with an error for its panic.
 func TryTo(a Tensor, device Device, dtype int8) (Tensor, error) {
 	var c call
-	c.tensor(a).Int(int64(dtype)).None().Device(device.kind, device.index).None().Bool(false).None()
+	c.tensor(a).dtype(dtype).None().Device(device.kind, device.index).None().Bool(false).None()
 	return c.try(opTo)
 }
 

@@ -37,7 +37,7 @@ func TryCrossEntropyLoss(logits Tensor, target Tensor, weight Tensor, reduction 
 	c.tensor(logits)
 	c.tensor(target)
 	c.optional(weight)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Int(ignoreIndex)
 	c.Float(labelSmoothing)
 	return c.try(opCrossEntropyLoss)
@@ -55,7 +55,7 @@ func TryNLLLoss(logProbs Tensor, target Tensor, weight Tensor, reduction Reducti
 	c.tensor(logProbs)
 	c.tensor(target)
 	c.optional(weight)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Int(ignoreIndex)
 	return c.try(opNLLLoss)
 }
@@ -72,7 +72,7 @@ func TryBCELoss(input Tensor, target Tensor, weight Tensor, reduction Reduction)
 	c.tensor(input)
 	c.tensor(target)
 	c.optional(weight)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opBCELoss)
 }
 
@@ -89,7 +89,7 @@ func TryBCEWithLogitsLoss(logits Tensor, target Tensor, weight Tensor, posWeight
 	c.tensor(target)
 	c.optional(weight)
 	c.optional(posWeight)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opBCEWithLogitsLoss)
 }
 
@@ -103,7 +103,7 @@ func TryMSELoss(input Tensor, target Tensor, reduction Reduction) (Tensor, error
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opMSELoss)
 }
 
@@ -117,7 +117,7 @@ func TryL1Loss(input Tensor, target Tensor, reduction Reduction) (Tensor, error)
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opL1Loss)
 }
 
@@ -131,7 +131,7 @@ func TrySmoothL1Loss(input Tensor, target Tensor, reduction Reduction, beta floa
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Float(beta)
 	return c.try(opSmoothL1Loss)
 }
@@ -146,7 +146,7 @@ func TryHuberLoss(input Tensor, target Tensor, reduction Reduction, delta float6
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Float(delta)
 	return c.try(opHuberLoss)
 }
@@ -162,7 +162,7 @@ func TryKLDivLoss(input Tensor, target Tensor, reduction Reduction, logTarget bo
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Bool(logTarget)
 	return c.try(opKLDivLoss)
 }
@@ -180,7 +180,7 @@ func TryCosineEmbeddingLoss(a Tensor, b Tensor, target Tensor, margin float64, r
 	c.tensor(b)
 	c.tensor(target)
 	c.Float(margin)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opCosineEmbeddingLoss)
 }
 
@@ -196,7 +196,7 @@ func TryMarginRankingLoss(a Tensor, b Tensor, target Tensor, margin float64, red
 	c.tensor(b)
 	c.tensor(target)
 	c.Float(margin)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opMarginRankingLoss)
 }
 
@@ -212,7 +212,7 @@ func TryHingeEmbeddingLoss(input Tensor, target Tensor, margin float64, reductio
 	c.tensor(input)
 	c.tensor(target)
 	c.Float(margin)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opHingeEmbeddingLoss)
 }
 
@@ -232,7 +232,7 @@ func TryTripletMarginLoss(anchor Tensor, positive Tensor, negative Tensor, margi
 	c.Float(p)
 	c.Float(1e-6)
 	c.Bool(false)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opTripletMarginLoss)
 }
 
@@ -246,7 +246,7 @@ func TrySoftMarginLoss(input Tensor, target Tensor, reduction Reduction) (Tensor
 	var c call
 	c.tensor(input)
 	c.tensor(target)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opSoftMarginLoss)
 }
 
@@ -264,7 +264,7 @@ func TryPoissonNLLLoss(input Tensor, target Tensor, logInput bool, eps float64, 
 	c.Bool(logInput)
 	c.Bool(false)
 	c.Float(eps)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	return c.try(opPoissonNLLLoss)
 }
 
@@ -283,7 +283,7 @@ func TryCTCLoss(logProbs Tensor, targets Tensor, inputLengths []int64, targetLen
 	c.Ints(inputLengths...)
 	c.Ints(targetLengths...)
 	c.Int(blank)
-	c.Int(int64(reduction))
+	c.reduction(reduction)
 	c.Bool(zeroInfinity)
 	return c.try(opCTCLoss)
 }

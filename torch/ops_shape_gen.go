@@ -569,7 +569,7 @@ func Contiguous(t Tensor, format MemoryFormat) Tensor {
 func TryContiguous(t Tensor, format MemoryFormat) (Tensor, error) {
 	var c call
 	c.tensor(t)
-	c.Int(int64(format))
+	c.format(format)
 	return c.try(opContiguous)
 }
 

@@ -1,7 +1,6 @@
 package torch
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -27,8 +26,11 @@ var (
 	lastScope atomic.Int64
 )
 
+// noScope is the number of a thread that is held without a Scope, by NoGrad.
+const noScope = -1
+
 func findScope(id int64) *scope {
-	if id == 0 {
+	if id <= 0 {
 		return nil
 	}
 	s, ok := scopes.Load(id)
@@ -50,19 +52,17 @@ func (s *scope) own(h *handle) {
 //
 // Scopes may be nested. A panic in body frees the tensors, too.
 func Scope(body func(keep func(Tensor) Tensor)) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-
 	id := lastScope.Add(1)
-	before := must(libtorch.ScopeMode(id))
-	s := &scope{outer: findScope(before)}
-	scopes.Store(id, s)
-	defer func() {
-		must(libtorch.ScopeMode(before))
-		scopes.Delete(id)
-		s.free()
-	}()
-	body(s.keep)
+	s := &scope{}
+	holdThread(id, func(before int64) {
+		s.outer = findScope(before)
+		scopes.Store(id, s)
+		defer func() {
+			scopes.Delete(id)
+			s.free()
+		}()
+		body(s.keep)
+	})
 }
 
 func (s *scope) keep(t Tensor) Tensor {
@@ -96,21 +96,17 @@ func (s *scope) free() {
 // outsideScopes runs body as if the goroutine were in no Scope, for tensors that
 // belong to something that lives on, such as an optimizer.
 func outsideScopes(body func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before := must(libtorch.ScopeMode(0))
-	defer func() { must(libtorch.ScopeMode(before)) }()
-	body()
+	holdThread(noScope, func(int64) { body() })
 }
 
 // NoGrad runs body without recording gradients, for evaluation and for updates
 // of parameters.
 func NoGrad(body func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before := must(libtorch.GradMode(false))
-	defer func() { must(libtorch.GradMode(before)) }()
-	body()
+	keepingScope(func() {
+		before := must(libtorch.GradMode(false))
+		defer func() { must(libtorch.GradMode(before)) }()
+		body()
+	})
 }
 
 // Autocast runs body with the operators that profit from it (convolutions,
@@ -118,16 +114,23 @@ func NoGrad(body func()) {
 // device, while parameters and losses stay in float32. The backward pass belongs
 // outside: it uses the types that the forward pass chose.
 func Autocast(device Device, dtype int8, body func()) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	before, dtypeBefore, err := libtorch.AutocastMode(device.kind, true, int64(dtype))
-	if err != nil {
-		panic(err)
-	}
-	defer func() {
-		if _, _, err := libtorch.AutocastMode(device.kind, before, dtypeBefore); err != nil {
-			panic(err)
+	keepingScope(func() {
+		before, dtypeBefore, err := libtorch.AutocastMode(device.kind, true, int64(dtype))
+		check(err)
+		defer func() {
+			_, _, err := libtorch.AutocastMode(device.kind, before, dtypeBefore)
+			check(err)
+		}()
+		body()
+	})
+}
+
+// keepingScope holds the thread and stays in the Scope that the goroutine is in.
+func keepingScope(body func()) {
+	holdThread(noScope, func(before int64) {
+		if before > 0 {
+			must(libtorch.ScopeMode(before))
 		}
-	}()
-	body()
+		body()
+	})
 }

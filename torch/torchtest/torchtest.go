@@ -12,14 +12,18 @@ import (
 // with TORCHLIT_REQUIRE_ALL set, as in CI, it fails instead.
 func Need(t testing.TB) {
 	t.Helper()
-	err := torch.Available()
-	switch {
-	case err == nil:
-	case os.Getenv("TORCHLIT_REQUIRE_ALL") != "":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
+	if err := torch.Available(); err != nil {
+		Skip(t, err.Error())
 	}
+}
+
+// Skip skips the test for that reason; with TORCHLIT_REQUIRE_ALL set it fails.
+func Skip(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("TORCHLIT_REQUIRE_ALL") != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }
 
 // NoLeak fails the test if it ends with more tensors alive than it began with.

@@ -197,8 +197,10 @@ func passed(p param, optional bool) (string, error) {
 		return "Float(float64(" + p.name + "))", nil
 	case "int64":
 		return "Int(" + p.name + ")", nil
-	case "int8", "Reduction", "MemoryFormat":
-		return "Int(int64(" + p.name + "))", nil
+	case "Reduction":
+		return "reduction(" + p.name + ")", nil
+	case "MemoryFormat":
+		return "format(" + p.name + ")", nil
 	case "bool":
 		return "Bool(" + p.name + ")", nil
 	case "string":
