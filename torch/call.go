@@ -66,14 +66,16 @@ func (c *call) optionalInts(v []int64) {
 	c.Ints(v...)
 }
 
-// alpha adds the factor of an addition. libtorch refuses one with a fraction, even
-// an empty one, for integer tensors.
-func (c *call) alpha(x float32) {
-	if x == float32(math.Trunc(float64(x))) && math.Abs(float64(x)) < 1<<24 {
+// scalar adds a number that meets a tensor. libtorch lets its type take part in the
+// result's: an integer tensor plus 1 stays one, plus 1.0 it becomes float32, which
+// cannot hold all integers. Go's parameter is a float64 either way, so a number
+// without a fraction counts as an integer; tensors of floating point do not care.
+func (c *call) scalar(x float64) {
+	if x == math.Trunc(x) && math.Abs(x) <= 1<<53 {
 		c.Int(int64(x))
 		return
 	}
-	c.Float(float64(x))
+	c.Float(x)
 }
 
 func (c *call) dtype(d int8) *call { return c.enum(int64(d), checkDType(d)) }

@@ -36,6 +36,9 @@ var (
 	opEqual       = libtorch.NewOp("aten::equal")
 	opAllClose    = libtorch.NewOp("aten::allclose")
 	opWhere       = libtorch.NewOp("aten::where.self")
+	opIsPosInf    = libtorch.NewOp("aten::isposinf")
+	opIsNegInf    = libtorch.NewOp("aten::isneginf")
+	opIsIn        = libtorch.NewOp("aten::isin.Tensor_Tensor")
 )
 
 // Eq returns a Bool tensor: a == other by element, broadcast.
@@ -65,7 +68,7 @@ func EqScalar(a Tensor, x float64) Tensor {
 func TryEqScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opEqScalar)
 }
 
@@ -101,7 +104,7 @@ func NeScalar(a Tensor, x float64) Tensor {
 func TryNeScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opNeScalar)
 }
 
@@ -137,7 +140,7 @@ func LtScalar(a Tensor, x float64) Tensor {
 func TryLtScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opLtScalar)
 }
 
@@ -173,7 +176,7 @@ func LeScalar(a Tensor, x float64) Tensor {
 func TryLeScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opLeScalar)
 }
 
@@ -209,7 +212,7 @@ func GtScalar(a Tensor, x float64) Tensor {
 func TryGtScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opGtScalar)
 }
 
@@ -245,7 +248,7 @@ func GeScalar(a Tensor, x float64) Tensor {
 func TryGeScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opGeScalar)
 }
 
@@ -541,4 +544,58 @@ func TryWhere(condition Tensor, x Tensor, y Tensor) (Tensor, error) {
 	c.tensor(x)
 	c.tensor(y)
 	return c.try(opWhere)
+}
+
+// IsPosInf returns a Bool tensor: whether an element is +Inf.
+func IsPosInf(a Tensor) Tensor {
+	return must(TryIsPosInf(a))
+}
+
+// TryIsPosInf is IsPosInf with an error for its panic.
+func TryIsPosInf(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opIsPosInf)
+}
+
+// IsPosInf is the function IsPosInf with a as its first argument.
+func (a Tensor) IsPosInf() Tensor {
+	return IsPosInf(a)
+}
+
+// IsNegInf returns a Bool tensor: whether an element is -Inf.
+func IsNegInf(a Tensor) Tensor {
+	return must(TryIsNegInf(a))
+}
+
+// TryIsNegInf is IsNegInf with an error for its panic.
+func TryIsNegInf(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opIsNegInf)
+}
+
+// IsNegInf is the function IsNegInf with a as its first argument.
+func (a Tensor) IsNegInf() Tensor {
+	return IsNegInf(a)
+}
+
+// IsIn returns a Bool tensor: whether an element of a is among those of set.
+func IsIn(a Tensor, set Tensor) Tensor {
+	return must(TryIsIn(a, set))
+}
+
+// TryIsIn is IsIn with an error for its panic.
+func TryIsIn(a Tensor, set Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(set)
+	c.Bool(false)
+	c.Bool(false)
+	return c.try(opIsIn)
+}
+
+// IsIn is the function IsIn with a as its first argument.
+func (a Tensor) IsIn(set Tensor) Tensor {
+	return IsIn(a, set)
 }

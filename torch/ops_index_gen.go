@@ -5,48 +5,54 @@ package torch
 import "github.com/torchlit/torchlit/torch/internal/libtorch"
 
 var (
-	opNarrow         = libtorch.NewOp("aten::narrow")
-	opSelect         = libtorch.NewOp("aten::select.int")
-	opSliceDim       = libtorch.NewOp("aten::slice.Tensor")
-	opIndexTensors   = libtorch.NewOp("aten::index.Tensor")
-	opIndexPut       = libtorch.NewOp("aten::index_put")
-	opIndexPutI      = libtorch.NewOp("aten::index_put_")
-	opIndexSelect    = libtorch.NewOp("aten::index_select")
-	opIndexAdd       = libtorch.NewOp("aten::index_add")
-	opIndexAddI      = libtorch.NewOp("aten::index_add_")
-	opIndexFill      = libtorch.NewOp("aten::index_fill.int_Scalar")
-	opIndexFillI     = libtorch.NewOp("aten::index_fill_.int_Scalar")
-	opGather         = libtorch.NewOp("aten::gather")
-	opScatter        = libtorch.NewOp("aten::scatter.src")
-	opScatterI       = libtorch.NewOp("aten::scatter_.src")
-	opScatterValue   = libtorch.NewOp("aten::scatter.value")
-	opScatterValueI  = libtorch.NewOp("aten::scatter_.value")
-	opScatterAdd     = libtorch.NewOp("aten::scatter_add")
-	opScatterAddI    = libtorch.NewOp("aten::scatter_add_")
-	opScatterReduce  = libtorch.NewOp("aten::scatter_reduce.two")
-	opScatterReduceI = libtorch.NewOp("aten::scatter_reduce_.two")
-	opTake           = libtorch.NewOp("aten::take")
-	opTakeAlongDim   = libtorch.NewOp("aten::take_along_dim")
-	opMaskedSelect   = libtorch.NewOp("aten::masked_select")
-	opMaskedFill     = libtorch.NewOp("aten::masked_fill.Scalar")
-	opMaskedFillI    = libtorch.NewOp("aten::masked_fill_.Scalar")
-	opMaskedScatter  = libtorch.NewOp("aten::masked_scatter")
-	opMaskedScatterI = libtorch.NewOp("aten::masked_scatter_")
-	opNonzero        = libtorch.NewOp("aten::nonzero")
-	opSort           = libtorch.NewOp("aten::sort.stable")
-	opArgsort        = libtorch.NewOp("aten::argsort")
-	opTopK           = libtorch.NewOp("aten::topk")
-	opKthValue       = libtorch.NewOp("aten::kthvalue")
-	opUnique         = libtorch.NewOp("aten::_unique2")
-	opSearchSorted   = libtorch.NewOp("aten::searchsorted.Tensor")
-	opBucketize      = libtorch.NewOp("aten::bucketize.Tensor")
-	opOneHot         = libtorch.NewOp("aten::one_hot")
-	opTril           = libtorch.NewOp("aten::tril")
-	opTrilI          = libtorch.NewOp("aten::tril_")
-	opTriu           = libtorch.NewOp("aten::triu")
-	opTriuI          = libtorch.NewOp("aten::triu_")
-	opDiag           = libtorch.NewOp("aten::diag")
-	opDiagonal       = libtorch.NewOp("aten::diagonal")
+	opNarrow            = libtorch.NewOp("aten::narrow")
+	opSelect            = libtorch.NewOp("aten::select.int")
+	opSliceDim          = libtorch.NewOp("aten::slice.Tensor")
+	opIndexTensors      = libtorch.NewOp("aten::index.Tensor")
+	opIndexPut          = libtorch.NewOp("aten::index_put")
+	opIndexPutI         = libtorch.NewOp("aten::index_put_")
+	opIndexSelect       = libtorch.NewOp("aten::index_select")
+	opIndexAdd          = libtorch.NewOp("aten::index_add")
+	opIndexAddI         = libtorch.NewOp("aten::index_add_")
+	opIndexFill         = libtorch.NewOp("aten::index_fill.int_Scalar")
+	opIndexFillI        = libtorch.NewOp("aten::index_fill_.int_Scalar")
+	opGather            = libtorch.NewOp("aten::gather")
+	opScatter           = libtorch.NewOp("aten::scatter.src")
+	opScatterI          = libtorch.NewOp("aten::scatter_.src")
+	opScatterValue      = libtorch.NewOp("aten::scatter.value")
+	opScatterValueI     = libtorch.NewOp("aten::scatter_.value")
+	opScatterAdd        = libtorch.NewOp("aten::scatter_add")
+	opScatterAddI       = libtorch.NewOp("aten::scatter_add_")
+	opScatterReduce     = libtorch.NewOp("aten::scatter_reduce.two")
+	opScatterReduceI    = libtorch.NewOp("aten::scatter_reduce_.two")
+	opTake              = libtorch.NewOp("aten::take")
+	opTakeAlongDim      = libtorch.NewOp("aten::take_along_dim")
+	opMaskedSelect      = libtorch.NewOp("aten::masked_select")
+	opMaskedFill        = libtorch.NewOp("aten::masked_fill.Scalar")
+	opMaskedFillI       = libtorch.NewOp("aten::masked_fill_.Scalar")
+	opMaskedScatter     = libtorch.NewOp("aten::masked_scatter")
+	opMaskedScatterI    = libtorch.NewOp("aten::masked_scatter_")
+	opNonzero           = libtorch.NewOp("aten::nonzero")
+	opSort              = libtorch.NewOp("aten::sort.stable")
+	opArgsort           = libtorch.NewOp("aten::argsort")
+	opTopK              = libtorch.NewOp("aten::topk")
+	opKthValue          = libtorch.NewOp("aten::kthvalue")
+	opUnique            = libtorch.NewOp("aten::_unique2")
+	opSearchSorted      = libtorch.NewOp("aten::searchsorted.Tensor")
+	opBucketize         = libtorch.NewOp("aten::bucketize.Tensor")
+	opOneHot            = libtorch.NewOp("aten::one_hot")
+	opTril              = libtorch.NewOp("aten::tril")
+	opTrilI             = libtorch.NewOp("aten::tril_")
+	opTriu              = libtorch.NewOp("aten::triu")
+	opTriuI             = libtorch.NewOp("aten::triu_")
+	opDiag              = libtorch.NewOp("aten::diag")
+	opDiagonal          = libtorch.NewOp("aten::diagonal")
+	opIndexCopy         = libtorch.NewOp("aten::index_copy")
+	opIndexCopyI        = libtorch.NewOp("aten::index_copy_")
+	opUniqueConsecutive = libtorch.NewOp("aten::unique_consecutive")
+	opUniqueDim         = libtorch.NewOp("aten::unique_dim")
+	opTrilIndices       = libtorch.NewOp("aten::tril_indices")
+	opTriuIndices       = libtorch.NewOp("aten::triu_indices")
 )
 
 // Narrow returns length elements of a along dim, from start on, in the same memory.
@@ -195,7 +201,7 @@ func TryIndexAdd(a Tensor, dim int64, index Tensor, source Tensor, alpha float64
 	c.Int(dim)
 	c.tensor(index)
 	c.tensor(source)
-	c.Float(alpha)
+	c.scalar(alpha)
 	return c.try(opIndexAdd)
 }
 
@@ -211,7 +217,7 @@ func (a Tensor) IndexAddI(dim int64, index Tensor, source Tensor, alpha float64)
 	c.Int(dim)
 	c.tensor(index)
 	c.tensor(source)
-	c.Float(alpha)
+	c.scalar(alpha)
 	return c.runInPlace(opIndexAddI, a)
 }
 
@@ -226,7 +232,7 @@ func TryIndexFill(a Tensor, dim int64, index Tensor, value float64) (Tensor, err
 	c.tensor(a)
 	c.Int(dim)
 	c.tensor(index)
-	c.Float(value)
+	c.scalar(value)
 	return c.try(opIndexFill)
 }
 
@@ -241,7 +247,7 @@ func (a Tensor) IndexFillI(dim int64, index Tensor, value float64) Tensor {
 	c.tensor(a)
 	c.Int(dim)
 	c.tensor(index)
-	c.Float(value)
+	c.scalar(value)
 	return c.runInPlace(opIndexFillI, a)
 }
 
@@ -459,7 +465,7 @@ func TryMaskedFill(a Tensor, mask Tensor, value float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
 	c.tensor(mask)
-	c.Float(value)
+	c.scalar(value)
 	return c.try(opMaskedFill)
 }
 
@@ -473,7 +479,7 @@ func (a Tensor) MaskedFillI(mask Tensor, value float64) Tensor {
 	var c call
 	c.tensor(a)
 	c.tensor(mask)
-	c.Float(value)
+	c.scalar(value)
 	return c.runInPlace(opMaskedFillI, a)
 }
 
@@ -772,4 +778,114 @@ func TryDiagonal(a Tensor, offset int64, dim1 int64, dim2 int64) (Tensor, error)
 // Diagonal is the function Diagonal with a as its first argument.
 func (a Tensor) Diagonal(offset int64, dim1 int64, dim2 int64) Tensor {
 	return Diagonal(a, offset, dim1, dim2)
+}
+
+// IndexCopy returns a with source as its slices along dim at the positions index.
+func IndexCopy(a Tensor, dim int64, index Tensor, source Tensor) Tensor {
+	return must(TryIndexCopy(a, dim, index, source))
+}
+
+// TryIndexCopy is IndexCopy with an error for its panic.
+func TryIndexCopy(a Tensor, dim int64, index Tensor, source Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(dim)
+	c.tensor(index)
+	c.tensor(source)
+	return c.try(opIndexCopy)
+}
+
+// IndexCopy is the function IndexCopy with a as its first argument.
+func (a Tensor) IndexCopy(dim int64, index Tensor, source Tensor) Tensor {
+	return IndexCopy(a, dim, index, source)
+}
+
+// IndexCopyI is IndexCopy in place: it overwrites a, and returns it.
+func (a Tensor) IndexCopyI(dim int64, index Tensor, source Tensor) Tensor {
+	var c call
+	c.tensor(a)
+	c.Int(dim)
+	c.tensor(index)
+	c.tensor(source)
+	return c.runInPlace(opIndexCopyI, a)
+}
+
+// UniqueConsecutive is Unique that looks only at neighbours: it keeps the first of
+// each run of equal elements, in a's order.
+func UniqueConsecutive(a Tensor) (Tensor, Tensor, Tensor) {
+	return must3(TryUniqueConsecutive(a))
+}
+
+// TryUniqueConsecutive is UniqueConsecutive with an error for its panic.
+func TryUniqueConsecutive(a Tensor) (Tensor, Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Bool(true)
+	c.Bool(true)
+	c.None()
+	return c.try3(opUniqueConsecutive)
+}
+
+// UniqueConsecutive is the function UniqueConsecutive with a as its first argument.
+func (a Tensor) UniqueConsecutive() (Tensor, Tensor, Tensor) {
+	return UniqueConsecutive(a)
+}
+
+// UniqueDim is Unique of a's slices along dim.
+func UniqueDim(a Tensor, dim int64) (Tensor, Tensor, Tensor) {
+	return must3(TryUniqueDim(a, dim))
+}
+
+// TryUniqueDim is UniqueDim with an error for its panic.
+func TryUniqueDim(a Tensor, dim int64) (Tensor, Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(dim)
+	c.Bool(true)
+	c.Bool(true)
+	c.Bool(true)
+	return c.try3(opUniqueDim)
+}
+
+// UniqueDim is the function UniqueDim with a as its first argument.
+func (a Tensor) UniqueDim(dim int64) (Tensor, Tensor, Tensor) {
+	return UniqueDim(a, dim)
+}
+
+// TrilIndices returns the positions [2, n] (Long) of the elements of a matrix that
+// [Tril] keeps.
+func TrilIndices(rows int64, columns int64, diagonal int64) Tensor {
+	return must(TryTrilIndices(rows, columns, diagonal))
+}
+
+// TryTrilIndices is TrilIndices with an error for its panic.
+func TryTrilIndices(rows int64, columns int64, diagonal int64) (Tensor, error) {
+	var c call
+	c.Int(rows)
+	c.Int(columns)
+	c.Int(diagonal)
+	c.Int(4)
+	c.None()
+	c.None()
+	c.None()
+	return c.try(opTrilIndices)
+}
+
+// TriuIndices returns the positions [2, n] (Long) of the elements of a matrix that
+// [Triu] keeps.
+func TriuIndices(rows int64, columns int64, diagonal int64) Tensor {
+	return must(TryTriuIndices(rows, columns, diagonal))
+}
+
+// TryTriuIndices is TriuIndices with an error for its panic.
+func TryTriuIndices(rows int64, columns int64, diagonal int64) (Tensor, error) {
+	var c call
+	c.Int(rows)
+	c.Int(columns)
+	c.Int(diagonal)
+	c.Int(4)
+	c.None()
+	c.None()
+	c.None()
+	return c.try(opTriuIndices)
 }

@@ -5,12 +5,13 @@ package torch
 import "github.com/torchlit/torchlit/torch/internal/libtorch"
 
 var (
-	opEmptyLike = libtorch.NewOp("aten::empty_like")
-	opZerosLike = libtorch.NewOp("aten::zeros_like")
-	opOnesLike  = libtorch.NewOp("aten::ones_like")
-	opFullLike  = libtorch.NewOp("aten::full_like")
-	opRandLike  = libtorch.NewOp("aten::rand_like")
-	opRandNLike = libtorch.NewOp("aten::randn_like")
+	opEmptyLike   = libtorch.NewOp("aten::empty_like")
+	opZerosLike   = libtorch.NewOp("aten::zeros_like")
+	opOnesLike    = libtorch.NewOp("aten::ones_like")
+	opFullLike    = libtorch.NewOp("aten::full_like")
+	opRandLike    = libtorch.NewOp("aten::rand_like")
+	opRandNLike   = libtorch.NewOp("aten::randn_like")
+	opRandIntLike = libtorch.NewOp("aten::randint_like.low_dtype")
 )
 
 // EmptyLike makes a tensor of a's shape, dtype and device whose elements are not set.
@@ -116,4 +117,24 @@ func TryRandNLike(a Tensor) (Tensor, error) {
 	c.None()
 	c.None()
 	return c.try(opRandNLike)
+}
+
+// RandIntLike makes a tensor of a's shape, dtype and device, of uniform random
+// integers in [low, high).
+func RandIntLike(a Tensor, low int64, high int64) Tensor {
+	return must(TryRandIntLike(a, low, high))
+}
+
+// TryRandIntLike is RandIntLike with an error for its panic.
+func TryRandIntLike(a Tensor, low int64, high int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(low)
+	c.Int(high)
+	c.None()
+	c.None()
+	c.None()
+	c.None()
+	c.None()
+	return c.try(opRandIntLike)
 }

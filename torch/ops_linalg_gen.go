@@ -27,6 +27,16 @@ var (
 	opCdist            = libtorch.NewOp("aten::cdist")
 	opCosineSimilarity = libtorch.NewOp("aten::cosine_similarity")
 	opPairwiseDistance = libtorch.NewOp("aten::pairwise_distance")
+	opInner            = libtorch.NewOp("aten::inner")
+	opTensordot        = libtorch.NewOp("aten::tensordot")
+	opMultiDot         = libtorch.NewOp("aten::linalg_multi_dot")
+	opKron             = libtorch.NewOp("aten::kron")
+	opCross            = libtorch.NewOp("aten::linalg_cross")
+	opSlogdet          = libtorch.NewOp("aten::linalg_slogdet")
+	opPInverse         = libtorch.NewOp("aten::linalg_pinv.atol_rtol_float")
+	opMatrixPower      = libtorch.NewOp("aten::linalg_matrix_power")
+	opSolveTriangular  = libtorch.NewOp("aten::linalg_solve_triangular")
+	opCholeskySolve    = libtorch.NewOp("aten::cholesky_solve")
 )
 
 // MM returns the product of the matrices a [n, m] and b [m, p].
@@ -149,8 +159,8 @@ func TryAddmm(a Tensor, x Tensor, y Tensor, beta float64, alpha float64) (Tensor
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(beta)
-	c.Float(alpha)
+	c.scalar(beta)
+	c.scalar(alpha)
 	return c.try(opAddmm)
 }
 
@@ -165,8 +175,8 @@ func (a Tensor) AddmmI(x Tensor, y Tensor, beta float64, alpha float64) Tensor {
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(beta)
-	c.Float(alpha)
+	c.scalar(beta)
+	c.scalar(alpha)
 	return c.runInPlace(opAddmmI, a)
 }
 
@@ -181,8 +191,8 @@ func TryBaddbmm(a Tensor, x Tensor, y Tensor, beta float64, alpha float64) (Tens
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(beta)
-	c.Float(alpha)
+	c.scalar(beta)
+	c.scalar(alpha)
 	return c.try(opBaddbmm)
 }
 
@@ -197,8 +207,8 @@ func (a Tensor) BaddbmmI(x Tensor, y Tensor, beta float64, alpha float64) Tensor
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(beta)
-	c.Float(alpha)
+	c.scalar(beta)
+	c.scalar(alpha)
 	return c.runInPlace(opBaddbmmI, a)
 }
 
@@ -387,4 +397,175 @@ func TryPairwiseDistance(a Tensor, b Tensor, p float64, eps float64, keepDim boo
 	c.Float(eps)
 	c.Bool(keepDim)
 	return c.try(opPairwiseDistance)
+}
+
+// Inner returns the sums of products over the last dimensions of a and b.
+func Inner(a Tensor, b Tensor) Tensor {
+	return must(TryInner(a, b))
+}
+
+// TryInner is Inner with an error for its panic.
+func TryInner(a Tensor, b Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(b)
+	return c.try(opInner)
+}
+
+// Inner is the function Inner with a as its first argument.
+func (a Tensor) Inner(b Tensor) Tensor {
+	return Inner(a, b)
+}
+
+// Tensordot returns the sums of products over the dimensions dimsA of a and dimsB of
+// b.
+func Tensordot(a Tensor, b Tensor, dimsA []int64, dimsB []int64) Tensor {
+	return must(TryTensordot(a, b, dimsA, dimsB))
+}
+
+// TryTensordot is Tensordot with an error for its panic.
+func TryTensordot(a Tensor, b Tensor, dimsA []int64, dimsB []int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(b)
+	c.Ints(dimsA...)
+	c.Ints(dimsB...)
+	return c.try(opTensordot)
+}
+
+// MultiDot returns the product of two or more matrices, in the order of
+// multiplication that is cheapest.
+func MultiDot(tensors ...Tensor) Tensor {
+	return must(TryMultiDot(tensors...))
+}
+
+// TryMultiDot is MultiDot with an error for its panic.
+func TryMultiDot(tensors ...Tensor) (Tensor, error) {
+	var c call
+	c.tensors(tensors)
+	return c.try(opMultiDot)
+}
+
+// Kron returns the Kronecker product: each element of a times b.
+func Kron(a Tensor, b Tensor) Tensor {
+	return must(TryKron(a, b))
+}
+
+// TryKron is Kron with an error for its panic.
+func TryKron(a Tensor, b Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(b)
+	return c.try(opKron)
+}
+
+// Kron is the function Kron with a as its first argument.
+func (a Tensor) Kron(b Tensor) Tensor {
+	return Kron(a, b)
+}
+
+// Cross returns the vector products along dim, whose size is 3, broadcast.
+func Cross(a Tensor, b Tensor, dim int64) Tensor {
+	return must(TryCross(a, b, dim))
+}
+
+// TryCross is Cross with an error for its panic.
+func TryCross(a Tensor, b Tensor, dim int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(b)
+	c.Int(dim)
+	return c.try(opCross)
+}
+
+// Cross is the function Cross with a as its first argument.
+func (a Tensor) Cross(b Tensor, dim int64) Tensor {
+	return Cross(a, b, dim)
+}
+
+// Slogdet returns the signs of the determinants of square matrices [..., n, n], and
+// the logarithms of their absolute values.
+func Slogdet(a Tensor) (Tensor, Tensor) {
+	return must2(TrySlogdet(a))
+}
+
+// TrySlogdet is Slogdet with an error for its panic.
+func TrySlogdet(a Tensor) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try2(opSlogdet)
+}
+
+// Slogdet is the function Slogdet with a as its first argument.
+func (a Tensor) Slogdet() (Tensor, Tensor) {
+	return Slogdet(a)
+}
+
+// PInverse returns the pseudoinverse of matrices [..., n, m].
+func PInverse(a Tensor) Tensor {
+	return must(TryPInverse(a))
+}
+
+// TryPInverse is PInverse with an error for its panic.
+func TryPInverse(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.None()
+	c.None()
+	c.Bool(false)
+	return c.try(opPInverse)
+}
+
+// PInverse is the function PInverse with a as its first argument.
+func (a Tensor) PInverse() Tensor {
+	return PInverse(a)
+}
+
+// MatrixPower returns the n-th power of square matrices; a negative n inverts them.
+func MatrixPower(a Tensor, n int64) Tensor {
+	return must(TryMatrixPower(a, n))
+}
+
+// TryMatrixPower is MatrixPower with an error for its panic.
+func TryMatrixPower(a Tensor, n int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(n)
+	return c.try(opMatrixPower)
+}
+
+// MatrixPower is the function MatrixPower with a as its first argument.
+func (a Tensor) MatrixPower(n int64) Tensor {
+	return MatrixPower(a, n)
+}
+
+// SolveTriangular is Solve for triangular matrices a, upper or lower ones.
+func SolveTriangular(a Tensor, b Tensor, upper bool) Tensor {
+	return must(TrySolveTriangular(a, b, upper))
+}
+
+// TrySolveTriangular is SolveTriangular with an error for its panic.
+func TrySolveTriangular(a Tensor, b Tensor, upper bool) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(b)
+	c.Bool(upper)
+	c.Bool(true)
+	c.Bool(false)
+	return c.try(opSolveTriangular)
+}
+
+// CholeskySolve returns x of L times Lᵀ times x = b, for a lower triangular L as
+// [Cholesky] returns it.
+func CholeskySolve(b Tensor, l Tensor) Tensor {
+	return must(TryCholeskySolve(b, l))
+}
+
+// TryCholeskySolve is CholeskySolve with an error for its panic.
+func TryCholeskySolve(b Tensor, l Tensor) (Tensor, error) {
+	var c call
+	c.tensor(b)
+	c.tensor(l)
+	c.Bool(false)
+	return c.try(opCholeskySolve)
 }

@@ -5,22 +5,24 @@ package torch
 import "github.com/torchlit/torchlit/torch/internal/libtorch"
 
 var (
-	opCrossEntropyLoss    = libtorch.NewOp("aten::cross_entropy_loss")
-	opNLLLoss             = libtorch.NewOp("aten::nll_loss_nd")
-	opBCELoss             = libtorch.NewOp("aten::binary_cross_entropy")
-	opBCEWithLogitsLoss   = libtorch.NewOp("aten::binary_cross_entropy_with_logits")
-	opMSELoss             = libtorch.NewOp("aten::mse_loss")
-	opL1Loss              = libtorch.NewOp("aten::l1_loss")
-	opSmoothL1Loss        = libtorch.NewOp("aten::smooth_l1_loss")
-	opHuberLoss           = libtorch.NewOp("aten::huber_loss")
-	opKLDivLoss           = libtorch.NewOp("aten::kl_div")
-	opCosineEmbeddingLoss = libtorch.NewOp("aten::cosine_embedding_loss")
-	opMarginRankingLoss   = libtorch.NewOp("aten::margin_ranking_loss")
-	opHingeEmbeddingLoss  = libtorch.NewOp("aten::hinge_embedding_loss")
-	opTripletMarginLoss   = libtorch.NewOp("aten::triplet_margin_loss")
-	opSoftMarginLoss      = libtorch.NewOp("aten::soft_margin_loss")
-	opPoissonNLLLoss      = libtorch.NewOp("aten::poisson_nll_loss")
-	opCTCLoss             = libtorch.NewOp("aten::ctc_loss.IntList")
+	opCrossEntropyLoss     = libtorch.NewOp("aten::cross_entropy_loss")
+	opNLLLoss              = libtorch.NewOp("aten::nll_loss_nd")
+	opBCELoss              = libtorch.NewOp("aten::binary_cross_entropy")
+	opBCEWithLogitsLoss    = libtorch.NewOp("aten::binary_cross_entropy_with_logits")
+	opMSELoss              = libtorch.NewOp("aten::mse_loss")
+	opL1Loss               = libtorch.NewOp("aten::l1_loss")
+	opSmoothL1Loss         = libtorch.NewOp("aten::smooth_l1_loss")
+	opHuberLoss            = libtorch.NewOp("aten::huber_loss")
+	opKLDivLoss            = libtorch.NewOp("aten::kl_div")
+	opCosineEmbeddingLoss  = libtorch.NewOp("aten::cosine_embedding_loss")
+	opMarginRankingLoss    = libtorch.NewOp("aten::margin_ranking_loss")
+	opHingeEmbeddingLoss   = libtorch.NewOp("aten::hinge_embedding_loss")
+	opTripletMarginLoss    = libtorch.NewOp("aten::triplet_margin_loss")
+	opSoftMarginLoss       = libtorch.NewOp("aten::soft_margin_loss")
+	opPoissonNLLLoss       = libtorch.NewOp("aten::poisson_nll_loss")
+	opCTCLoss              = libtorch.NewOp("aten::ctc_loss.IntList")
+	opMultiMarginLoss      = libtorch.NewOp("aten::multi_margin_loss")
+	opMultilabelMarginLoss = libtorch.NewOp("aten::multilabel_margin_loss")
 )
 
 // CrossEntropyLoss returns the cross entropy of logits [N, classes, ...] against
@@ -286,4 +288,38 @@ func TryCTCLoss(logProbs Tensor, targets Tensor, inputLengths []int64, targetLen
 	c.reduction(reduction)
 	c.Bool(zeroInfinity)
 	return c.try(opCTCLoss)
+}
+
+// MultiMarginLoss returns, for scores [N, classes] and target (Long) [N], the sum of
+// max(0, margin - score of the target + score)^p over the other classes, divided by
+// the number of classes. weight [classes] may be the zero Tensor; p is 1 or 2.
+func MultiMarginLoss(input Tensor, target Tensor, p float64, margin float64, weight Tensor, reduction Reduction) Tensor {
+	return must(TryMultiMarginLoss(input, target, p, margin, weight, reduction))
+}
+
+// TryMultiMarginLoss is MultiMarginLoss with an error for its panic.
+func TryMultiMarginLoss(input Tensor, target Tensor, p float64, margin float64, weight Tensor, reduction Reduction) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensor(target)
+	c.Float(p)
+	c.Float(margin)
+	c.optional(weight)
+	c.reduction(reduction)
+	return c.try(opMultiMarginLoss)
+}
+
+// MultilabelMarginLoss is MultiMarginLoss for several targets a sample: target
+// [N, classes] (Long) lists them, ended by -1.
+func MultilabelMarginLoss(input Tensor, target Tensor, reduction Reduction) Tensor {
+	return must(TryMultilabelMarginLoss(input, target, reduction))
+}
+
+// TryMultilabelMarginLoss is MultilabelMarginLoss with an error for its panic.
+func TryMultilabelMarginLoss(input Tensor, target Tensor, reduction Reduction) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensor(target)
+	c.reduction(reduction)
+	return c.try(opMultilabelMarginLoss)
 }

@@ -39,6 +39,19 @@ var (
 	opGridSample                = libtorch.NewOp("aten::grid_sampler")
 	opAffineGrid                = libtorch.NewOp("aten::affine_grid_generator")
 	opScaledDotProductAttention = libtorch.NewOp("aten::scaled_dot_product_attention")
+	opConvTranspose3d           = libtorch.NewOp("aten::conv_transpose3d.input")
+	opMaxPool3d                 = libtorch.NewOp("aten::max_pool3d")
+	opAvgPool3d                 = libtorch.NewOp("aten::avg_pool3d")
+	opAdaptiveAvgPool3d         = libtorch.NewOp("aten::adaptive_avg_pool3d")
+	opAdaptiveMaxPool1d         = libtorch.NewOp("aten::adaptive_max_pool1d")
+	opMaxUnpool2d               = libtorch.NewOp("aten::max_unpool2d")
+	opUpsampleLinear1d          = libtorch.NewOp("aten::upsample_linear1d")
+	opUpsampleNearest3d         = libtorch.NewOp("aten::upsample_nearest3d")
+	opUpsampleTrilinear3d       = libtorch.NewOp("aten::upsample_trilinear3d")
+	opFeatureAlphaDropout       = libtorch.NewOp("aten::feature_alpha_dropout")
+	opFeatureAlphaDropoutI      = libtorch.NewOp("aten::feature_alpha_dropout_")
+	opLSTM                      = libtorch.NewOp("aten::lstm.input")
+	opGRU                       = libtorch.NewOp("aten::gru.input")
 )
 
 // Linear returns input [..., in] times the transpose of weight [out, in], plus
@@ -597,4 +610,221 @@ func TryScaledDotProductAttention(q Tensor, k Tensor, v Tensor, mask Tensor, dro
 	c.None()
 	c.Bool(false)
 	return c.try(opScaledDotProductAttention)
+}
+
+// ConvTranspose3d is the gradient of Conv3d with respect to its input, as a layer:
+// input [N, C, D, H, W], weight [C, out/groups, kD, kH, kW].
+func ConvTranspose3d(input Tensor, weight Tensor, bias Tensor, stride []int64, padding []int64, outputPadding []int64, groups int64, dilation []int64) Tensor {
+	return must(TryConvTranspose3d(input, weight, bias, stride, padding, outputPadding, groups, dilation))
+}
+
+// TryConvTranspose3d is ConvTranspose3d with an error for its panic.
+func TryConvTranspose3d(input Tensor, weight Tensor, bias Tensor, stride []int64, padding []int64, outputPadding []int64, groups int64, dilation []int64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensor(weight)
+	c.optional(bias)
+	c.Ints(stride...)
+	c.Ints(padding...)
+	c.Ints(outputPadding...)
+	c.Int(groups)
+	c.Ints(dilation...)
+	return c.try(opConvTranspose3d)
+}
+
+// MaxPool3d takes the maximum over windows of input [N, C, D, H, W].
+func MaxPool3d(input Tensor, kernel []int64, stride []int64, padding []int64, dilation []int64, ceilMode bool) Tensor {
+	return must(TryMaxPool3d(input, kernel, stride, padding, dilation, ceilMode))
+}
+
+// TryMaxPool3d is MaxPool3d with an error for its panic.
+func TryMaxPool3d(input Tensor, kernel []int64, stride []int64, padding []int64, dilation []int64, ceilMode bool) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(kernel...)
+	c.Ints(stride...)
+	c.Ints(padding...)
+	c.Ints(dilation...)
+	c.Bool(ceilMode)
+	return c.try(opMaxPool3d)
+}
+
+// AvgPool3d averages over windows of input [N, C, D, H, W]; countIncludePad counts
+// the zeros of the padding in.
+func AvgPool3d(input Tensor, kernel []int64, stride []int64, padding []int64, ceilMode bool, countIncludePad bool) Tensor {
+	return must(TryAvgPool3d(input, kernel, stride, padding, ceilMode, countIncludePad))
+}
+
+// TryAvgPool3d is AvgPool3d with an error for its panic.
+func TryAvgPool3d(input Tensor, kernel []int64, stride []int64, padding []int64, ceilMode bool, countIncludePad bool) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(kernel...)
+	c.Ints(stride...)
+	c.Ints(padding...)
+	c.Bool(ceilMode)
+	c.Bool(countIncludePad)
+	c.None()
+	return c.try(opAvgPool3d)
+}
+
+// AdaptiveAvgPool3d averages input [N, C, D, H, W] to [N, C, outputSize...].
+func AdaptiveAvgPool3d(input Tensor, outputSize []int64) Tensor {
+	return must(TryAdaptiveAvgPool3d(input, outputSize))
+}
+
+// TryAdaptiveAvgPool3d is AdaptiveAvgPool3d with an error for its panic.
+func TryAdaptiveAvgPool3d(input Tensor, outputSize []int64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(outputSize...)
+	return c.try(opAdaptiveAvgPool3d)
+}
+
+// AdaptiveMaxPool1d takes the maxima of input [N, C, L] to [N, C, outputSize], with
+// their positions (Long).
+func AdaptiveMaxPool1d(input Tensor, outputSize []int64) (Tensor, Tensor) {
+	return must2(TryAdaptiveMaxPool1d(input, outputSize))
+}
+
+// TryAdaptiveMaxPool1d is AdaptiveMaxPool1d with an error for its panic.
+func TryAdaptiveMaxPool1d(input Tensor, outputSize []int64) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(outputSize...)
+	return c.try2(opAdaptiveMaxPool1d)
+}
+
+// MaxUnpool2d puts the values of MaxPool2dWithIndices back where they were, in
+// planes of outputSize [H, W] that are 0 elsewhere.
+func MaxUnpool2d(input Tensor, indices Tensor, outputSize []int64) Tensor {
+	return must(TryMaxUnpool2d(input, indices, outputSize))
+}
+
+// TryMaxUnpool2d is MaxUnpool2d with an error for its panic.
+func TryMaxUnpool2d(input Tensor, indices Tensor, outputSize []int64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensor(indices)
+	c.Ints(outputSize...)
+	return c.try(opMaxUnpool2d)
+}
+
+// UpsampleLinear1d resizes input [N, C, L] to outputSize [L] linearly.
+func UpsampleLinear1d(input Tensor, outputSize []int64, alignCorners bool) Tensor {
+	return must(TryUpsampleLinear1d(input, outputSize, alignCorners))
+}
+
+// TryUpsampleLinear1d is UpsampleLinear1d with an error for its panic.
+func TryUpsampleLinear1d(input Tensor, outputSize []int64, alignCorners bool) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(outputSize...)
+	c.Bool(alignCorners)
+	c.None()
+	return c.try(opUpsampleLinear1d)
+}
+
+// UpsampleNearest3d resizes input [N, C, D, H, W] to outputSize [D, H, W] by
+// repeating elements.
+func UpsampleNearest3d(input Tensor, outputSize []int64) Tensor {
+	return must(TryUpsampleNearest3d(input, outputSize))
+}
+
+// TryUpsampleNearest3d is UpsampleNearest3d with an error for its panic.
+func TryUpsampleNearest3d(input Tensor, outputSize []int64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(outputSize...)
+	c.None()
+	c.None()
+	c.None()
+	return c.try(opUpsampleNearest3d)
+}
+
+// UpsampleTrilinear3d resizes input [N, C, D, H, W] to outputSize [D, H, W]
+// linearly.
+func UpsampleTrilinear3d(input Tensor, outputSize []int64, alignCorners bool) Tensor {
+	return must(TryUpsampleTrilinear3d(input, outputSize, alignCorners))
+}
+
+// TryUpsampleTrilinear3d is UpsampleTrilinear3d with an error for its panic.
+func TryUpsampleTrilinear3d(input Tensor, outputSize []int64, alignCorners bool) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.Ints(outputSize...)
+	c.Bool(alignCorners)
+	c.None()
+	c.None()
+	c.None()
+	return c.try(opUpsampleTrilinear3d)
+}
+
+// FeatureAlphaDropout is AlphaDropout of whole channels of a [N, C, ...].
+func FeatureAlphaDropout(a Tensor, p float64, training bool) Tensor {
+	return must(TryFeatureAlphaDropout(a, p, training))
+}
+
+// TryFeatureAlphaDropout is FeatureAlphaDropout with an error for its panic.
+func TryFeatureAlphaDropout(a Tensor, p float64, training bool) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Float(p)
+	c.Bool(training)
+	return c.try(opFeatureAlphaDropout)
+}
+
+// FeatureAlphaDropoutI is FeatureAlphaDropout in place: it overwrites a, and returns it.
+func (a Tensor) FeatureAlphaDropoutI(p float64, training bool) Tensor {
+	var c call
+	c.tensor(a)
+	c.Float(p)
+	c.Bool(training)
+	return c.runInPlace(opFeatureAlphaDropoutI, a)
+}
+
+// LSTM runs layers of long short-term memory over input [L, N, in], or [N, L, in]
+// when batchFirst. state holds the first hidden and cell states, each
+// [layers·directions, N, hidden]. weights holds, for each layer and direction, the
+// matrices [4·hidden, in] and [4·hidden, hidden], and with biases their two vectors
+// [4·hidden]. dropout acts between layers in training. It returns the outputs
+// [L, N, directions·hidden] and the last states.
+func LSTM(input Tensor, state []Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training bool, bidirectional bool, batchFirst bool) (Tensor, Tensor, Tensor) {
+	return must3(TryLSTM(input, state, weights, biases, layers, dropout, training, bidirectional, batchFirst))
+}
+
+// TryLSTM is LSTM with an error for its panic.
+func TryLSTM(input Tensor, state []Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training bool, bidirectional bool, batchFirst bool) (Tensor, Tensor, Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensors(state)
+	c.tensors(weights)
+	c.Bool(biases)
+	c.Int(layers)
+	c.Float(dropout)
+	c.Bool(training)
+	c.Bool(bidirectional)
+	c.Bool(batchFirst)
+	return c.try3(opLSTM)
+}
+
+// GRU is LSTM of gated recurrent units: state is one tensor, and the matrices have
+// 3·hidden rows.
+func GRU(input Tensor, state Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training bool, bidirectional bool, batchFirst bool) (Tensor, Tensor) {
+	return must2(TryGRU(input, state, weights, biases, layers, dropout, training, bidirectional, batchFirst))
+}
+
+// TryGRU is GRU with an error for its panic.
+func TryGRU(input Tensor, state Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training bool, bidirectional bool, batchFirst bool) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.tensor(state)
+	c.tensors(weights)
+	c.Bool(biases)
+	c.Int(layers)
+	c.Float(dropout)
+	c.Bool(training)
+	c.Bool(bidirectional)
+	c.Bool(batchFirst)
+	return c.try2(opGRU)
 }

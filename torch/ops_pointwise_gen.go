@@ -5,53 +5,68 @@ package torch
 import "github.com/torchlit/torchlit/torch/internal/libtorch"
 
 var (
-	opAdd          = libtorch.NewOp("aten::add.Tensor")
-	opAddI         = libtorch.NewOp("aten::add_.Tensor")
-	opSub          = libtorch.NewOp("aten::sub.Tensor")
-	opSubI         = libtorch.NewOp("aten::sub_.Tensor")
-	opMul          = libtorch.NewOp("aten::mul.Tensor")
-	opMulI         = libtorch.NewOp("aten::mul_.Tensor")
-	opDiv          = libtorch.NewOp("aten::div.Tensor")
-	opDivI         = libtorch.NewOp("aten::div_.Tensor")
-	opDivRound     = libtorch.NewOp("aten::div.Tensor_mode")
-	opAddScalar    = libtorch.NewOp("aten::add.Scalar")
-	opAddScalarI   = libtorch.NewOp("aten::add_.Scalar")
-	opSubScalar    = libtorch.NewOp("aten::sub.Scalar")
-	opSubScalarI   = libtorch.NewOp("aten::sub_.Scalar")
-	opMulScalar    = libtorch.NewOp("aten::mul.Scalar")
-	opMulScalarI   = libtorch.NewOp("aten::mul_.Scalar")
-	opDivScalar    = libtorch.NewOp("aten::div.Scalar")
-	opDivScalarI   = libtorch.NewOp("aten::div_.Scalar")
-	opRemainder    = libtorch.NewOp("aten::remainder.Tensor")
-	opRemainderI   = libtorch.NewOp("aten::remainder_.Tensor")
-	opFmod         = libtorch.NewOp("aten::fmod.Tensor")
-	opFmodI        = libtorch.NewOp("aten::fmod_.Tensor")
-	opPow          = libtorch.NewOp("aten::pow.Tensor_Tensor")
-	opPowI         = libtorch.NewOp("aten::pow_.Tensor")
-	opPowScalar    = libtorch.NewOp("aten::pow.Tensor_Scalar")
-	opPowScalarI   = libtorch.NewOp("aten::pow_.Scalar")
-	opMaximum      = libtorch.NewOp("aten::maximum")
-	opMinimum      = libtorch.NewOp("aten::minimum")
-	opAtan2        = libtorch.NewOp("aten::atan2")
-	opAtan2I       = libtorch.NewOp("aten::atan2_")
-	opLerp         = libtorch.NewOp("aten::lerp.Tensor")
-	opLerpI        = libtorch.NewOp("aten::lerp_.Tensor")
-	opLerpScalar   = libtorch.NewOp("aten::lerp.Scalar")
-	opLerpScalarI  = libtorch.NewOp("aten::lerp_.Scalar")
-	opAddcmul      = libtorch.NewOp("aten::addcmul")
-	opAddcmulI     = libtorch.NewOp("aten::addcmul_")
-	opAddcdiv      = libtorch.NewOp("aten::addcdiv")
-	opAddcdivI     = libtorch.NewOp("aten::addcdiv_")
-	opClamp        = libtorch.NewOp("aten::clamp")
-	opClampI       = libtorch.NewOp("aten::clamp_")
-	opClampMin     = libtorch.NewOp("aten::clamp_min")
-	opClampMinI    = libtorch.NewOp("aten::clamp_min_")
-	opClampMax     = libtorch.NewOp("aten::clamp_max")
-	opClampMaxI    = libtorch.NewOp("aten::clamp_max_")
-	opClampTensor  = libtorch.NewOp("aten::clamp.Tensor")
-	opClampTensorI = libtorch.NewOp("aten::clamp_.Tensor")
-	opNanToNum     = libtorch.NewOp("aten::nan_to_num")
-	opNanToNumI    = libtorch.NewOp("aten::nan_to_num_")
+	opAdd              = libtorch.NewOp("aten::add.Tensor")
+	opAddI             = libtorch.NewOp("aten::add_.Tensor")
+	opSub              = libtorch.NewOp("aten::sub.Tensor")
+	opSubI             = libtorch.NewOp("aten::sub_.Tensor")
+	opMul              = libtorch.NewOp("aten::mul.Tensor")
+	opMulI             = libtorch.NewOp("aten::mul_.Tensor")
+	opDiv              = libtorch.NewOp("aten::div.Tensor")
+	opDivI             = libtorch.NewOp("aten::div_.Tensor")
+	opDivRound         = libtorch.NewOp("aten::div.Tensor_mode")
+	opAddScalar        = libtorch.NewOp("aten::add.Scalar")
+	opAddScalarI       = libtorch.NewOp("aten::add_.Scalar")
+	opSubScalar        = libtorch.NewOp("aten::sub.Scalar")
+	opSubScalarI       = libtorch.NewOp("aten::sub_.Scalar")
+	opMulScalar        = libtorch.NewOp("aten::mul.Scalar")
+	opMulScalarI       = libtorch.NewOp("aten::mul_.Scalar")
+	opDivScalar        = libtorch.NewOp("aten::div.Scalar")
+	opDivScalarI       = libtorch.NewOp("aten::div_.Scalar")
+	opRemainder        = libtorch.NewOp("aten::remainder.Tensor")
+	opRemainderI       = libtorch.NewOp("aten::remainder_.Tensor")
+	opFmod             = libtorch.NewOp("aten::fmod.Tensor")
+	opFmodI            = libtorch.NewOp("aten::fmod_.Tensor")
+	opPow              = libtorch.NewOp("aten::pow.Tensor_Tensor")
+	opPowI             = libtorch.NewOp("aten::pow_.Tensor")
+	opPowScalar        = libtorch.NewOp("aten::pow.Tensor_Scalar")
+	opPowScalarI       = libtorch.NewOp("aten::pow_.Scalar")
+	opMaximum          = libtorch.NewOp("aten::maximum")
+	opMinimum          = libtorch.NewOp("aten::minimum")
+	opAtan2            = libtorch.NewOp("aten::atan2")
+	opAtan2I           = libtorch.NewOp("aten::atan2_")
+	opLerp             = libtorch.NewOp("aten::lerp.Tensor")
+	opLerpI            = libtorch.NewOp("aten::lerp_.Tensor")
+	opLerpScalar       = libtorch.NewOp("aten::lerp.Scalar")
+	opLerpScalarI      = libtorch.NewOp("aten::lerp_.Scalar")
+	opAddcmul          = libtorch.NewOp("aten::addcmul")
+	opAddcmulI         = libtorch.NewOp("aten::addcmul_")
+	opAddcdiv          = libtorch.NewOp("aten::addcdiv")
+	opAddcdivI         = libtorch.NewOp("aten::addcdiv_")
+	opClamp            = libtorch.NewOp("aten::clamp")
+	opClampI           = libtorch.NewOp("aten::clamp_")
+	opClampMin         = libtorch.NewOp("aten::clamp_min")
+	opClampMinI        = libtorch.NewOp("aten::clamp_min_")
+	opClampMax         = libtorch.NewOp("aten::clamp_max")
+	opClampMaxI        = libtorch.NewOp("aten::clamp_max_")
+	opClampTensor      = libtorch.NewOp("aten::clamp.Tensor")
+	opClampTensorI     = libtorch.NewOp("aten::clamp_.Tensor")
+	opNanToNum         = libtorch.NewOp("aten::nan_to_num")
+	opNanToNumI        = libtorch.NewOp("aten::nan_to_num_")
+	opRemainderScalar  = libtorch.NewOp("aten::remainder.Scalar")
+	opRemainderScalarI = libtorch.NewOp("aten::remainder_.Scalar")
+	opFmodScalar       = libtorch.NewOp("aten::fmod.Scalar")
+	opFmodScalarI      = libtorch.NewOp("aten::fmod_.Scalar")
+	opFmax             = libtorch.NewOp("aten::fmax")
+	opFmin             = libtorch.NewOp("aten::fmin")
+	opHypot            = libtorch.NewOp("aten::hypot")
+	opHypotI           = libtorch.NewOp("aten::hypot_")
+	opCopysign         = libtorch.NewOp("aten::copysign.Tensor")
+	opCopysignI        = libtorch.NewOp("aten::copysign_.Tensor")
+	opLogAddExp        = libtorch.NewOp("aten::logaddexp")
+	opXlogy            = libtorch.NewOp("aten::xlogy.Tensor")
+	opXlogyI           = libtorch.NewOp("aten::xlogy_.Tensor")
+	opHeaviside        = libtorch.NewOp("aten::heaviside")
+	opHeavisideI       = libtorch.NewOp("aten::heaviside_")
 )
 
 // Add returns a + alpha·other by element, broadcast. alpha must be integral when
@@ -65,7 +80,7 @@ func TryAdd(a Tensor, other Tensor, alpha float32) (Tensor, error) {
 	var c call
 	c.tensor(a)
 	c.tensor(other)
-	c.alpha(alpha)
+	c.scalar(float64(alpha))
 	return c.try(opAdd)
 }
 
@@ -79,7 +94,7 @@ func (a Tensor) AddI(other Tensor, alpha float32) Tensor {
 	var c call
 	c.tensor(a)
 	c.tensor(other)
-	c.alpha(alpha)
+	c.scalar(float64(alpha))
 	return c.runInPlace(opAddI, a)
 }
 
@@ -94,7 +109,7 @@ func TrySub(a Tensor, other Tensor, alpha float32) (Tensor, error) {
 	var c call
 	c.tensor(a)
 	c.tensor(other)
-	c.alpha(alpha)
+	c.scalar(float64(alpha))
 	return c.try(opSub)
 }
 
@@ -108,7 +123,7 @@ func (a Tensor) SubI(other Tensor, alpha float32) Tensor {
 	var c call
 	c.tensor(a)
 	c.tensor(other)
-	c.alpha(alpha)
+	c.scalar(float64(alpha))
 	return c.runInPlace(opSubI, a)
 }
 
@@ -180,7 +195,7 @@ func TryDivRound(a Tensor, other Tensor, mode string) (Tensor, error) {
 	return c.try(opDivRound)
 }
 
-// AddScalar returns a + x by element. Integers become float32.
+// AddScalar returns a + x by element. Integers become float32 when x has a fraction.
 func AddScalar(a Tensor, x float64) Tensor {
 	return must(TryAddScalar(a, x))
 }
@@ -189,7 +204,7 @@ func AddScalar(a Tensor, x float64) Tensor {
 func TryAddScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	c.Int(1)
 	return c.try(opAddScalar)
 }
@@ -203,12 +218,12 @@ func (a Tensor) AddScalar(x float64) Tensor {
 func (a Tensor) AddScalarI(x float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	c.Int(1)
 	return c.runInPlace(opAddScalarI, a)
 }
 
-// SubScalar returns a - x by element. Integers become float32.
+// SubScalar returns a - x by element. Integers become float32 when x has a fraction.
 func SubScalar(a Tensor, x float64) Tensor {
 	return must(TrySubScalar(a, x))
 }
@@ -217,7 +232,7 @@ func SubScalar(a Tensor, x float64) Tensor {
 func TrySubScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	c.Int(1)
 	return c.try(opSubScalar)
 }
@@ -231,12 +246,12 @@ func (a Tensor) SubScalar(x float64) Tensor {
 func (a Tensor) SubScalarI(x float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	c.Int(1)
 	return c.runInPlace(opSubScalarI, a)
 }
 
-// MulScalar returns a·x by element. Integers become float32.
+// MulScalar returns a·x by element. Integers become float32 when x has a fraction.
 func MulScalar(a Tensor, x float64) Tensor {
 	return must(TryMulScalar(a, x))
 }
@@ -245,7 +260,7 @@ func MulScalar(a Tensor, x float64) Tensor {
 func TryMulScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opMulScalar)
 }
 
@@ -258,7 +273,7 @@ func (a Tensor) MulScalar(x float64) Tensor {
 func (a Tensor) MulScalarI(x float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.runInPlace(opMulScalarI, a)
 }
 
@@ -271,7 +286,7 @@ func DivScalar(a Tensor, x float64) Tensor {
 func TryDivScalar(a Tensor, x float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.try(opDivScalar)
 }
 
@@ -284,7 +299,7 @@ func (a Tensor) DivScalar(x float64) Tensor {
 func (a Tensor) DivScalarI(x float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(x)
+	c.scalar(x)
 	return c.runInPlace(opDivScalarI, a)
 }
 
@@ -366,7 +381,8 @@ func (a Tensor) PowI(exponent Tensor) Tensor {
 	return c.runInPlace(opPowI, a)
 }
 
-// PowScalar returns a to the power of exponent by element.
+// PowScalar returns a to the power of exponent by element. Integers become float32
+// when exponent has a fraction.
 func PowScalar(a Tensor, exponent float64) Tensor {
 	return must(TryPowScalar(a, exponent))
 }
@@ -375,7 +391,7 @@ func PowScalar(a Tensor, exponent float64) Tensor {
 func TryPowScalar(a Tensor, exponent float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(exponent)
+	c.scalar(exponent)
 	return c.try(opPowScalar)
 }
 
@@ -388,7 +404,7 @@ func (a Tensor) PowScalar(exponent float64) Tensor {
 func (a Tensor) PowScalarI(exponent float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(exponent)
+	c.scalar(exponent)
 	return c.runInPlace(opPowScalarI, a)
 }
 
@@ -521,7 +537,7 @@ func TryAddcmul(a Tensor, x Tensor, y Tensor, value float64) (Tensor, error) {
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(value)
+	c.scalar(value)
 	return c.try(opAddcmul)
 }
 
@@ -536,7 +552,7 @@ func (a Tensor) AddcmulI(x Tensor, y Tensor, value float64) Tensor {
 	c.tensor(a)
 	c.tensor(x)
 	c.tensor(y)
-	c.Float(value)
+	c.scalar(value)
 	return c.runInPlace(opAddcmulI, a)
 }
 
@@ -570,7 +586,8 @@ func (a Tensor) AddcdivI(x Tensor, y Tensor, value float64) Tensor {
 	return c.runInPlace(opAddcdivI, a)
 }
 
-// Clamp limits every element to [min, max]. Integers become float32.
+// Clamp limits every element to [min, max]. Integers become float32 when a bound has
+// a fraction.
 func Clamp(a Tensor, min float64, max float64) Tensor {
 	return must(TryClamp(a, min, max))
 }
@@ -579,8 +596,8 @@ func Clamp(a Tensor, min float64, max float64) Tensor {
 func TryClamp(a Tensor, min float64, max float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(min)
-	c.Float(max)
+	c.scalar(min)
+	c.scalar(max)
 	return c.try(opClamp)
 }
 
@@ -593,12 +610,13 @@ func (a Tensor) Clamp(min float64, max float64) Tensor {
 func (a Tensor) ClampI(min float64, max float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(min)
-	c.Float(max)
+	c.scalar(min)
+	c.scalar(max)
 	return c.runInPlace(opClampI, a)
 }
 
-// ClampMin raises elements below min to it. Integers become float32.
+// ClampMin raises elements below min to it. Integers become float32 when min has a
+// fraction.
 func ClampMin(a Tensor, min float64) Tensor {
 	return must(TryClampMin(a, min))
 }
@@ -607,7 +625,7 @@ func ClampMin(a Tensor, min float64) Tensor {
 func TryClampMin(a Tensor, min float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(min)
+	c.scalar(min)
 	return c.try(opClampMin)
 }
 
@@ -620,11 +638,12 @@ func (a Tensor) ClampMin(min float64) Tensor {
 func (a Tensor) ClampMinI(min float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(min)
+	c.scalar(min)
 	return c.runInPlace(opClampMinI, a)
 }
 
-// ClampMax lowers elements above max to it. Integers become float32.
+// ClampMax lowers elements above max to it. Integers become float32 when max has a
+// fraction.
 func ClampMax(a Tensor, max float64) Tensor {
 	return must(TryClampMax(a, max))
 }
@@ -633,7 +652,7 @@ func ClampMax(a Tensor, max float64) Tensor {
 func TryClampMax(a Tensor, max float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(max)
+	c.scalar(max)
 	return c.try(opClampMax)
 }
 
@@ -646,7 +665,7 @@ func (a Tensor) ClampMax(max float64) Tensor {
 func (a Tensor) ClampMaxI(max float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(max)
+	c.scalar(max)
 	return c.runInPlace(opClampMaxI, a)
 }
 
@@ -707,4 +726,215 @@ func (a Tensor) NanToNumI(nan float64, posInf float64, negInf float64) Tensor {
 	c.Float(posInf)
 	c.Float(negInf)
 	return c.runInPlace(opNanToNumI, a)
+}
+
+// RemainderScalar is Remainder by one number.
+func RemainderScalar(a Tensor, x float64) Tensor {
+	return must(TryRemainderScalar(a, x))
+}
+
+// TryRemainderScalar is RemainderScalar with an error for its panic.
+func TryRemainderScalar(a Tensor, x float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.scalar(x)
+	return c.try(opRemainderScalar)
+}
+
+// RemainderScalar is the function RemainderScalar with a as its first argument.
+func (a Tensor) RemainderScalar(x float64) Tensor {
+	return RemainderScalar(a, x)
+}
+
+// RemainderScalarI is RemainderScalar in place: it overwrites a, and returns it.
+func (a Tensor) RemainderScalarI(x float64) Tensor {
+	var c call
+	c.tensor(a)
+	c.scalar(x)
+	return c.runInPlace(opRemainderScalarI, a)
+}
+
+// FmodScalar is Fmod by one number.
+func FmodScalar(a Tensor, x float64) Tensor {
+	return must(TryFmodScalar(a, x))
+}
+
+// TryFmodScalar is FmodScalar with an error for its panic.
+func TryFmodScalar(a Tensor, x float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.scalar(x)
+	return c.try(opFmodScalar)
+}
+
+// FmodScalar is the function FmodScalar with a as its first argument.
+func (a Tensor) FmodScalar(x float64) Tensor {
+	return FmodScalar(a, x)
+}
+
+// FmodScalarI is FmodScalar in place: it overwrites a, and returns it.
+func (a Tensor) FmodScalarI(x float64) Tensor {
+	var c call
+	c.tensor(a)
+	c.scalar(x)
+	return c.runInPlace(opFmodScalarI, a)
+}
+
+// Fmax is Maximum that prefers the other element to a NaN.
+func Fmax(a Tensor, other Tensor) Tensor {
+	return must(TryFmax(a, other))
+}
+
+// TryFmax is Fmax with an error for its panic.
+func TryFmax(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opFmax)
+}
+
+// Fmax is the function Fmax with a as its first argument.
+func (a Tensor) Fmax(other Tensor) Tensor {
+	return Fmax(a, other)
+}
+
+// Fmin is Minimum that prefers the other element to a NaN.
+func Fmin(a Tensor, other Tensor) Tensor {
+	return must(TryFmin(a, other))
+}
+
+// TryFmin is Fmin with an error for its panic.
+func TryFmin(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opFmin)
+}
+
+// Fmin is the function Fmin with a as its first argument.
+func (a Tensor) Fmin(other Tensor) Tensor {
+	return Fmin(a, other)
+}
+
+// Hypot returns √(a² + other²) by element, broadcast, without overflow between.
+func Hypot(a Tensor, other Tensor) Tensor {
+	return must(TryHypot(a, other))
+}
+
+// TryHypot is Hypot with an error for its panic.
+func TryHypot(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opHypot)
+}
+
+// Hypot is the function Hypot with a as its first argument.
+func (a Tensor) Hypot(other Tensor) Tensor {
+	return Hypot(a, other)
+}
+
+// HypotI is Hypot in place: it overwrites a, and returns it.
+func (a Tensor) HypotI(other Tensor) Tensor {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.runInPlace(opHypotI, a)
+}
+
+// Copysign returns |a| with the sign of other, by element, broadcast.
+func Copysign(a Tensor, other Tensor) Tensor {
+	return must(TryCopysign(a, other))
+}
+
+// TryCopysign is Copysign with an error for its panic.
+func TryCopysign(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opCopysign)
+}
+
+// Copysign is the function Copysign with a as its first argument.
+func (a Tensor) Copysign(other Tensor) Tensor {
+	return Copysign(a, other)
+}
+
+// CopysignI is Copysign in place: it overwrites a, and returns it.
+func (a Tensor) CopysignI(other Tensor) Tensor {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.runInPlace(opCopysignI, a)
+}
+
+// LogAddExp returns log(e^a + e^other) by element, broadcast, without overflow.
+func LogAddExp(a Tensor, other Tensor) Tensor {
+	return must(TryLogAddExp(a, other))
+}
+
+// TryLogAddExp is LogAddExp with an error for its panic.
+func TryLogAddExp(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opLogAddExp)
+}
+
+// LogAddExp is the function LogAddExp with a as its first argument.
+func (a Tensor) LogAddExp(other Tensor) Tensor {
+	return LogAddExp(a, other)
+}
+
+// Xlogy returns a·log(other) by element, broadcast, and 0 where a is 0.
+func Xlogy(a Tensor, other Tensor) Tensor {
+	return must(TryXlogy(a, other))
+}
+
+// TryXlogy is Xlogy with an error for its panic.
+func TryXlogy(a Tensor, other Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.try(opXlogy)
+}
+
+// Xlogy is the function Xlogy with a as its first argument.
+func (a Tensor) Xlogy(other Tensor) Tensor {
+	return Xlogy(a, other)
+}
+
+// XlogyI is Xlogy in place: it overwrites a, and returns it.
+func (a Tensor) XlogyI(other Tensor) Tensor {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	return c.runInPlace(opXlogyI, a)
+}
+
+// Heaviside returns 0 where a is negative, 1 where it is positive, and values where
+// it is 0, broadcast.
+func Heaviside(a Tensor, values Tensor) Tensor {
+	return must(TryHeaviside(a, values))
+}
+
+// TryHeaviside is Heaviside with an error for its panic.
+func TryHeaviside(a Tensor, values Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(values)
+	return c.try(opHeaviside)
+}
+
+// Heaviside is the function Heaviside with a as its first argument.
+func (a Tensor) Heaviside(values Tensor) Tensor {
+	return Heaviside(a, values)
+}
+
+// HeavisideI is Heaviside in place: it overwrites a, and returns it.
+func (a Tensor) HeavisideI(values Tensor) Tensor {
+	var c call
+	c.tensor(a)
+	c.tensor(values)
+	return c.runInPlace(opHeavisideI, a)
 }

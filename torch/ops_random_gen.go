@@ -9,6 +9,7 @@ var (
 	opBernoulli    = libtorch.NewOp("aten::bernoulli")
 	opExponential  = libtorch.NewOp("aten::exponential")
 	opExponentialI = libtorch.NewOp("aten::exponential_")
+	opPoisson      = libtorch.NewOp("aten::poisson")
 )
 
 // Multinomial draws samples (Long) from the rows of a, weights [n] or [N, n], with or
@@ -71,4 +72,22 @@ func (a Tensor) ExponentialI(rate float64, generator ...*Generator) Tensor {
 	c.Float(rate)
 	c.oneGenerator(generator)
 	return c.runInPlace(opExponentialI, a)
+}
+
+// Poisson draws from the Poisson distributions whose means are the elements of a.
+func Poisson(a Tensor, generator ...*Generator) Tensor {
+	return must(TryPoisson(a, generator...))
+}
+
+// TryPoisson is Poisson with an error for its panic.
+func TryPoisson(a Tensor, generator ...*Generator) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.oneGenerator(generator)
+	return c.try(opPoisson)
+}
+
+// Poisson is the function Poisson with a as its first argument.
+func (a Tensor) Poisson(generator ...*Generator) Tensor {
+	return Poisson(a, generator...)
 }

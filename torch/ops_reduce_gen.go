@@ -39,6 +39,16 @@ var (
 	opCummax       = libtorch.NewOp("aten::cummax")
 	opBincount     = libtorch.NewOp("aten::bincount")
 	opHistc        = libtorch.NewOp("aten::histc")
+	opNanSum       = libtorch.NewOp("aten::nansum")
+	opNanMean      = libtorch.NewOp("aten::nanmean")
+	opAminmax      = libtorch.NewOp("aten::aminmax")
+	opStdMean      = libtorch.NewOp("aten::std_mean.correction")
+	opCummin       = libtorch.NewOp("aten::cummin")
+	opLogCumsumExp = libtorch.NewOp("aten::logcumsumexp")
+	opDist         = libtorch.NewOp("aten::dist")
+	opDiff         = libtorch.NewOp("aten::diff")
+	opRenorm       = libtorch.NewOp("aten::renorm")
+	opRenormI      = libtorch.NewOp("aten::renorm_")
 )
 
 // SumDims returns the sums over the given dimensions, all when dims is empty;
@@ -657,4 +667,184 @@ func TryHistc(a Tensor, bins int64, min float64, max float64) (Tensor, error) {
 // Histc is the function Histc with a as its first argument.
 func (a Tensor) Histc(bins int64, min float64, max float64) Tensor {
 	return Histc(a, bins, min, max)
+}
+
+// NanSum is SumDims that leaves NaN out.
+func NanSum(a Tensor, dims []int64, keepDim bool) Tensor {
+	return must(TryNanSum(a, dims, keepDim))
+}
+
+// TryNanSum is NanSum with an error for its panic.
+func TryNanSum(a Tensor, dims []int64, keepDim bool) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Ints(dims...)
+	c.Bool(keepDim)
+	c.None()
+	return c.try(opNanSum)
+}
+
+// NanSum is the function NanSum with a as its first argument.
+func (a Tensor) NanSum(dims []int64, keepDim bool) Tensor {
+	return NanSum(a, dims, keepDim)
+}
+
+// NanMean is MeanDims that leaves NaN out; it takes all dimensions when dims is nil.
+func NanMean(a Tensor, dims []int64, keepDim bool) Tensor {
+	return must(TryNanMean(a, dims, keepDim))
+}
+
+// TryNanMean is NanMean with an error for its panic.
+func TryNanMean(a Tensor, dims []int64, keepDim bool) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.optionalInts(dims)
+	c.Bool(keepDim)
+	c.None()
+	return c.try(opNanMean)
+}
+
+// NanMean is the function NanMean with a as its first argument.
+func (a Tensor) NanMean(dims []int64, keepDim bool) Tensor {
+	return NanMean(a, dims, keepDim)
+}
+
+// Aminmax returns the smallest and the largest element.
+func Aminmax(a Tensor) (Tensor, Tensor) {
+	return must2(TryAminmax(a))
+}
+
+// TryAminmax is Aminmax with an error for its panic.
+func TryAminmax(a Tensor) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.None()
+	c.Bool(false)
+	return c.try2(opAminmax)
+}
+
+// Aminmax is the function Aminmax with a as its first argument.
+func (a Tensor) Aminmax() (Tensor, Tensor) {
+	return Aminmax(a)
+}
+
+// StdMean returns Std and the means over the same dimensions.
+func StdMean(a Tensor, dims []int64, correction int64, keepDim bool) (Tensor, Tensor) {
+	return must2(TryStdMean(a, dims, correction, keepDim))
+}
+
+// TryStdMean is StdMean with an error for its panic.
+func TryStdMean(a Tensor, dims []int64, correction int64, keepDim bool) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.optionalInts(dims)
+	c.Int(correction)
+	c.Bool(keepDim)
+	return c.try2(opStdMean)
+}
+
+// Cummin returns the running minima along dim and their indices (Long).
+func Cummin(a Tensor, dim int64) (Tensor, Tensor) {
+	return must2(TryCummin(a, dim))
+}
+
+// TryCummin is Cummin with an error for its panic.
+func TryCummin(a Tensor, dim int64) (Tensor, Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(dim)
+	return c.try2(opCummin)
+}
+
+// Cummin is the function Cummin with a as its first argument.
+func (a Tensor) Cummin(dim int64) (Tensor, Tensor) {
+	return Cummin(a, dim)
+}
+
+// LogCumsumExp returns the logarithms of the running sums of e^a along dim.
+func LogCumsumExp(a Tensor, dim int64) Tensor {
+	return must(TryLogCumsumExp(a, dim))
+}
+
+// TryLogCumsumExp is LogCumsumExp with an error for its panic.
+func TryLogCumsumExp(a Tensor, dim int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(dim)
+	return c.try(opLogCumsumExp)
+}
+
+// LogCumsumExp is the function LogCumsumExp with a as its first argument.
+func (a Tensor) LogCumsumExp(dim int64) Tensor {
+	return LogCumsumExp(a, dim)
+}
+
+// Dist returns the p-norm of a - other over all elements.
+func Dist(a Tensor, other Tensor, p float64) Tensor {
+	return must(TryDist(a, other, p))
+}
+
+// TryDist is Dist with an error for its panic.
+func TryDist(a Tensor, other Tensor, p float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.tensor(other)
+	c.Float(p)
+	return c.try(opDist)
+}
+
+// Dist is the function Dist with a as its first argument.
+func (a Tensor) Dist(other Tensor, p float64) Tensor {
+	return Dist(a, other, p)
+}
+
+// Diff returns the differences between neighbours along dim, taken n times.
+func Diff(a Tensor, n int64, dim int64) Tensor {
+	return must(TryDiff(a, n, dim))
+}
+
+// TryDiff is Diff with an error for its panic.
+func TryDiff(a Tensor, n int64, dim int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(n)
+	c.Int(dim)
+	c.None()
+	c.None()
+	return c.try(opDiff)
+}
+
+// Diff is the function Diff with a as its first argument.
+func (a Tensor) Diff(n int64, dim int64) Tensor {
+	return Diff(a, n, dim)
+}
+
+// Renorm scales down the slices of a along dim whose p-norm is above maxNorm, to it.
+func Renorm(a Tensor, p float64, dim int64, maxNorm float64) Tensor {
+	return must(TryRenorm(a, p, dim, maxNorm))
+}
+
+// TryRenorm is Renorm with an error for its panic.
+func TryRenorm(a Tensor, p float64, dim int64, maxNorm float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Float(p)
+	c.Int(dim)
+	c.Float(maxNorm)
+	return c.try(opRenorm)
+}
+
+// Renorm is the function Renorm with a as its first argument.
+func (a Tensor) Renorm(p float64, dim int64, maxNorm float64) Tensor {
+	return Renorm(a, p, dim, maxNorm)
+}
+
+// RenormI is Renorm in place: it overwrites a, and returns it.
+func (a Tensor) RenormI(p float64, dim int64, maxNorm float64) Tensor {
+	var c call
+	c.tensor(a)
+	c.Float(p)
+	c.Int(dim)
+	c.Float(maxNorm)
+	return c.runInPlace(opRenormI, a)
 }

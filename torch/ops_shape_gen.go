@@ -39,6 +39,13 @@ var (
 	opClone            = libtorch.NewOp("aten::clone")
 	opDetach           = libtorch.NewOp("aten::detach")
 	opPixelShuffle     = libtorch.NewOp("aten::pixel_shuffle")
+	opPixelUnshuffle   = libtorch.NewOp("aten::pixel_unshuffle")
+	opChannelShuffle   = libtorch.NewOp("aten::channel_shuffle")
+	opIm2col           = libtorch.NewOp("aten::im2col")
+	opCol2im           = libtorch.NewOp("aten::col2im")
+	opRot90            = libtorch.NewOp("aten::rot90")
+	opDiagEmbed        = libtorch.NewOp("aten::diag_embed")
+	opTensorSplit      = libtorch.NewOp("aten::tensor_split.indices")
 )
 
 // Flatten joins the dimensions start to end, both included, into one.
@@ -630,4 +637,145 @@ func TryPixelShuffle(a Tensor, factor int64) (Tensor, error) {
 // PixelShuffle is the function PixelShuffle with a as its first argument.
 func (a Tensor) PixelShuffle(factor int64) Tensor {
 	return PixelShuffle(a, factor)
+}
+
+// PixelUnshuffle is the inverse of PixelShuffle: [N, C, H·r, W·r] to [N, C·r², H, W].
+func PixelUnshuffle(a Tensor, factor int64) Tensor {
+	return must(TryPixelUnshuffle(a, factor))
+}
+
+// TryPixelUnshuffle is PixelUnshuffle with an error for its panic.
+func TryPixelUnshuffle(a Tensor, factor int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(factor)
+	return c.try(opPixelUnshuffle)
+}
+
+// PixelUnshuffle is the function PixelUnshuffle with a as its first argument.
+func (a Tensor) PixelUnshuffle(factor int64) Tensor {
+	return PixelUnshuffle(a, factor)
+}
+
+// ChannelShuffle deals the channels of [N, C, ...] out to groups, like cards.
+func ChannelShuffle(a Tensor, groups int64) Tensor {
+	return must(TryChannelShuffle(a, groups))
+}
+
+// TryChannelShuffle is ChannelShuffle with an error for its panic.
+func TryChannelShuffle(a Tensor, groups int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(groups)
+	return c.try(opChannelShuffle)
+}
+
+// ChannelShuffle is the function ChannelShuffle with a as its first argument.
+func (a Tensor) ChannelShuffle(groups int64) Tensor {
+	return ChannelShuffle(a, groups)
+}
+
+// Im2col returns the windows of [N, C, H, W] as columns, [N, C·kH·kW, windows]:
+// PyTorch's functional.unfold.
+func Im2col(a Tensor, kernel []int64, dilation []int64, padding []int64, stride []int64) Tensor {
+	return must(TryIm2col(a, kernel, dilation, padding, stride))
+}
+
+// TryIm2col is Im2col with an error for its panic.
+func TryIm2col(a Tensor, kernel []int64, dilation []int64, padding []int64, stride []int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Ints(kernel...)
+	c.Ints(dilation...)
+	c.Ints(padding...)
+	c.Ints(stride...)
+	return c.try(opIm2col)
+}
+
+// Im2col is the function Im2col with a as its first argument.
+func (a Tensor) Im2col(kernel []int64, dilation []int64, padding []int64, stride []int64) Tensor {
+	return Im2col(a, kernel, dilation, padding, stride)
+}
+
+// Col2im adds the columns of Im2col up to images [N, C, outputSize...]: PyTorch's
+// functional.fold.
+func Col2im(a Tensor, outputSize []int64, kernel []int64, dilation []int64, padding []int64, stride []int64) Tensor {
+	return must(TryCol2im(a, outputSize, kernel, dilation, padding, stride))
+}
+
+// TryCol2im is Col2im with an error for its panic.
+func TryCol2im(a Tensor, outputSize []int64, kernel []int64, dilation []int64, padding []int64, stride []int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Ints(outputSize...)
+	c.Ints(kernel...)
+	c.Ints(dilation...)
+	c.Ints(padding...)
+	c.Ints(stride...)
+	return c.try(opCol2im)
+}
+
+// Col2im is the function Col2im with a as its first argument.
+func (a Tensor) Col2im(outputSize []int64, kernel []int64, dilation []int64, padding []int64, stride []int64) Tensor {
+	return Col2im(a, outputSize, kernel, dilation, padding, stride)
+}
+
+// Rot90 turns a by 90 degrees k times in the plane of two dimensions, from the first
+// towards the second.
+func Rot90(a Tensor, k int64, dims []int64) Tensor {
+	return must(TryRot90(a, k, dims))
+}
+
+// TryRot90 is Rot90 with an error for its panic.
+func TryRot90(a Tensor, k int64, dims []int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(k)
+	c.Ints(dims...)
+	return c.try(opRot90)
+}
+
+// Rot90 is the function Rot90 with a as its first argument.
+func (a Tensor) Rot90(k int64, dims []int64) Tensor {
+	return Rot90(a, k, dims)
+}
+
+// DiagEmbed returns tensors that have the vectors of a's last dimension as the
+// diagonal of the dimensions dim1 and dim2, and zeros elsewhere.
+func DiagEmbed(a Tensor, offset int64, dim1 int64, dim2 int64) Tensor {
+	return must(TryDiagEmbed(a, offset, dim1, dim2))
+}
+
+// TryDiagEmbed is DiagEmbed with an error for its panic.
+func TryDiagEmbed(a Tensor, offset int64, dim1 int64, dim2 int64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Int(offset)
+	c.Int(dim1)
+	c.Int(dim2)
+	return c.try(opDiagEmbed)
+}
+
+// DiagEmbed is the function DiagEmbed with a as its first argument.
+func (a Tensor) DiagEmbed(offset int64, dim1 int64, dim2 int64) Tensor {
+	return DiagEmbed(a, offset, dim1, dim2)
+}
+
+// TensorSplit cuts a along dim before each of the given positions.
+func TensorSplit(a Tensor, positions []int64, dim int64) []Tensor {
+	return must(TryTensorSplit(a, positions, dim))
+}
+
+// TryTensorSplit is TensorSplit with an error for its panic.
+func TryTensorSplit(a Tensor, positions []int64, dim int64) ([]Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Ints(positions...)
+	c.Int(dim)
+	return c.tryList(opTensorSplit)
+}
+
+// TensorSplit is the function TensorSplit with a as its first argument.
+func (a Tensor) TensorSplit(positions []int64, dim int64) []Tensor {
+	return TensorSplit(a, positions, dim)
 }

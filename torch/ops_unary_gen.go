@@ -105,6 +105,25 @@ var (
 	opGlu          = libtorch.NewOp("aten::glu")
 	opSoftmax      = libtorch.NewOp("aten::softmax.int")
 	opLogSoftmax   = libtorch.NewOp("aten::log_softmax.int")
+	opExp2         = libtorch.NewOp("aten::exp2")
+	opExp2I        = libtorch.NewOp("aten::exp2_")
+	opAsinh        = libtorch.NewOp("aten::asinh")
+	opAsinhI       = libtorch.NewOp("aten::asinh_")
+	opAcosh        = libtorch.NewOp("aten::acosh")
+	opAcoshI       = libtorch.NewOp("aten::acosh_")
+	opAtanh        = libtorch.NewOp("aten::atanh")
+	opAtanhI       = libtorch.NewOp("aten::atanh_")
+	opSinc         = libtorch.NewOp("aten::sinc")
+	opSincI        = libtorch.NewOp("aten::sinc_")
+	opDeg2Rad      = libtorch.NewOp("aten::deg2rad")
+	opDeg2RadI     = libtorch.NewOp("aten::deg2rad_")
+	opRad2Deg      = libtorch.NewOp("aten::rad2deg")
+	opRad2DegI     = libtorch.NewOp("aten::rad2deg_")
+	opSignbit      = libtorch.NewOp("aten::signbit")
+	opSoftshrink   = libtorch.NewOp("aten::softshrink")
+	opHardshrink   = libtorch.NewOp("aten::hardshrink")
+	opRrelu        = libtorch.NewOp("aten::rrelu")
+	opRreluI       = libtorch.NewOp("aten::rrelu_")
 )
 
 // Abs returns the absolute value, by element.
@@ -1274,8 +1293,8 @@ func Threshold(a Tensor, threshold float64, value float64) Tensor {
 func TryThreshold(a Tensor, threshold float64, value float64) (Tensor, error) {
 	var c call
 	c.tensor(a)
-	c.Float(threshold)
-	c.Float(value)
+	c.scalar(threshold)
+	c.scalar(value)
 	return c.try(opThreshold)
 }
 
@@ -1288,8 +1307,8 @@ func (a Tensor) Threshold(threshold float64, value float64) Tensor {
 func (a Tensor) ThresholdI(threshold float64, value float64) Tensor {
 	var c call
 	c.tensor(a)
-	c.Float(threshold)
-	c.Float(value)
+	c.scalar(threshold)
+	c.scalar(value)
 	return c.runInPlace(opThresholdI, a)
 }
 
@@ -1365,4 +1384,258 @@ func TryLogSoftmax(a Tensor, dim int64) (Tensor, error) {
 // LogSoftmax is the function LogSoftmax with a as its first argument.
 func (a Tensor) LogSoftmax(dim int64) Tensor {
 	return LogSoftmax(a, dim)
+}
+
+// Exp2 returns 2 to the power of each element.
+func Exp2(a Tensor) Tensor {
+	return must(TryExp2(a))
+}
+
+// TryExp2 is Exp2 with an error for its panic.
+func TryExp2(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opExp2)
+}
+
+// Exp2 is the function Exp2 with a as its first argument.
+func (a Tensor) Exp2() Tensor {
+	return Exp2(a)
+}
+
+// Exp2I is Exp2 in place: it overwrites a, and returns it.
+func (a Tensor) Exp2I() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opExp2I, a)
+}
+
+// Asinh returns the inverse hyperbolic sine, by element.
+func Asinh(a Tensor) Tensor {
+	return must(TryAsinh(a))
+}
+
+// TryAsinh is Asinh with an error for its panic.
+func TryAsinh(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opAsinh)
+}
+
+// Asinh is the function Asinh with a as its first argument.
+func (a Tensor) Asinh() Tensor {
+	return Asinh(a)
+}
+
+// AsinhI is Asinh in place: it overwrites a, and returns it.
+func (a Tensor) AsinhI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opAsinhI, a)
+}
+
+// Acosh returns the inverse hyperbolic cosine, by element.
+func Acosh(a Tensor) Tensor {
+	return must(TryAcosh(a))
+}
+
+// TryAcosh is Acosh with an error for its panic.
+func TryAcosh(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opAcosh)
+}
+
+// Acosh is the function Acosh with a as its first argument.
+func (a Tensor) Acosh() Tensor {
+	return Acosh(a)
+}
+
+// AcoshI is Acosh in place: it overwrites a, and returns it.
+func (a Tensor) AcoshI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opAcoshI, a)
+}
+
+// Atanh returns the inverse hyperbolic tangent, by element.
+func Atanh(a Tensor) Tensor {
+	return must(TryAtanh(a))
+}
+
+// TryAtanh is Atanh with an error for its panic.
+func TryAtanh(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opAtanh)
+}
+
+// Atanh is the function Atanh with a as its first argument.
+func (a Tensor) Atanh() Tensor {
+	return Atanh(a)
+}
+
+// AtanhI is Atanh in place: it overwrites a, and returns it.
+func (a Tensor) AtanhI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opAtanhI, a)
+}
+
+// Sinc returns sin(π·a)/(π·a) by element, and 1 for 0.
+func Sinc(a Tensor) Tensor {
+	return must(TrySinc(a))
+}
+
+// TrySinc is Sinc with an error for its panic.
+func TrySinc(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opSinc)
+}
+
+// Sinc is the function Sinc with a as its first argument.
+func (a Tensor) Sinc() Tensor {
+	return Sinc(a)
+}
+
+// SincI is Sinc in place: it overwrites a, and returns it.
+func (a Tensor) SincI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opSincI, a)
+}
+
+// Deg2Rad turns degrees into radians, by element.
+func Deg2Rad(a Tensor) Tensor {
+	return must(TryDeg2Rad(a))
+}
+
+// TryDeg2Rad is Deg2Rad with an error for its panic.
+func TryDeg2Rad(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opDeg2Rad)
+}
+
+// Deg2Rad is the function Deg2Rad with a as its first argument.
+func (a Tensor) Deg2Rad() Tensor {
+	return Deg2Rad(a)
+}
+
+// Deg2RadI is Deg2Rad in place: it overwrites a, and returns it.
+func (a Tensor) Deg2RadI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opDeg2RadI, a)
+}
+
+// Rad2Deg turns radians into degrees, by element.
+func Rad2Deg(a Tensor) Tensor {
+	return must(TryRad2Deg(a))
+}
+
+// TryRad2Deg is Rad2Deg with an error for its panic.
+func TryRad2Deg(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opRad2Deg)
+}
+
+// Rad2Deg is the function Rad2Deg with a as its first argument.
+func (a Tensor) Rad2Deg() Tensor {
+	return Rad2Deg(a)
+}
+
+// Rad2DegI is Rad2Deg in place: it overwrites a, and returns it.
+func (a Tensor) Rad2DegI() Tensor {
+	var c call
+	c.tensor(a)
+	return c.runInPlace(opRad2DegI, a)
+}
+
+// Signbit returns a Bool tensor: whether the sign is minus, that of -0 included.
+func Signbit(a Tensor) Tensor {
+	return must(TrySignbit(a))
+}
+
+// TrySignbit is Signbit with an error for its panic.
+func TrySignbit(a Tensor) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	return c.try(opSignbit)
+}
+
+// Signbit is the function Signbit with a as its first argument.
+func (a Tensor) Signbit() Tensor {
+	return Signbit(a)
+}
+
+// Softshrink returns a moved by lambda towards 0, and 0 where |a| <= lambda.
+func Softshrink(a Tensor, lambda float64) Tensor {
+	return must(TrySoftshrink(a, lambda))
+}
+
+// TrySoftshrink is Softshrink with an error for its panic.
+func TrySoftshrink(a Tensor, lambda float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Float(lambda)
+	return c.try(opSoftshrink)
+}
+
+// Softshrink is the function Softshrink with a as its first argument.
+func (a Tensor) Softshrink(lambda float64) Tensor {
+	return Softshrink(a, lambda)
+}
+
+// Hardshrink returns a, and 0 where |a| <= lambda.
+func Hardshrink(a Tensor, lambda float64) Tensor {
+	return must(TryHardshrink(a, lambda))
+}
+
+// TryHardshrink is Hardshrink with an error for its panic.
+func TryHardshrink(a Tensor, lambda float64) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Float(lambda)
+	return c.try(opHardshrink)
+}
+
+// Hardshrink is the function Hardshrink with a as its first argument.
+func (a Tensor) Hardshrink(lambda float64) Tensor {
+	return Hardshrink(a, lambda)
+}
+
+// Rrelu returns a where it is positive, and elsewhere a times a slope: a random one
+// from [lower, upper) for each element in training, their mean otherwise.
+func Rrelu(a Tensor, lower float64, upper float64, training bool, generator ...*Generator) Tensor {
+	return must(TryRrelu(a, lower, upper, training, generator...))
+}
+
+// TryRrelu is Rrelu with an error for its panic.
+func TryRrelu(a Tensor, lower float64, upper float64, training bool, generator ...*Generator) (Tensor, error) {
+	var c call
+	c.tensor(a)
+	c.Float(lower)
+	c.Float(upper)
+	c.Bool(training)
+	c.oneGenerator(generator)
+	return c.try(opRrelu)
+}
+
+// Rrelu is the function Rrelu with a as its first argument.
+func (a Tensor) Rrelu(lower float64, upper float64, training bool, generator ...*Generator) Tensor {
+	return Rrelu(a, lower, upper, training, generator...)
+}
+
+// RreluI is Rrelu in place: it overwrites a, and returns it.
+func (a Tensor) RreluI(lower float64, upper float64, training bool, generator ...*Generator) Tensor {
+	var c call
+	c.tensor(a)
+	c.Float(lower)
+	c.Float(upper)
+	c.Bool(training)
+	c.oneGenerator(generator)
+	return c.runInPlace(opRreluI, a)
 }

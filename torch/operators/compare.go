@@ -10,7 +10,7 @@ func Eq(a, other Tensor) Tensor
 
 // EqScalar returns a Bool tensor: a == x by element.
 //
-//torch:op aten::eq.Scalar(a, x)
+//torch:op aten::eq.Scalar(a, number:x)
 //torch:method
 func EqScalar(a Tensor, x float64) Tensor
 
@@ -22,7 +22,7 @@ func Ne(a, other Tensor) Tensor
 
 // NeScalar returns a Bool tensor: a != x by element.
 //
-//torch:op aten::ne.Scalar(a, x)
+//torch:op aten::ne.Scalar(a, number:x)
 //torch:method
 func NeScalar(a Tensor, x float64) Tensor
 
@@ -34,7 +34,7 @@ func Lt(a, other Tensor) Tensor
 
 // LtScalar returns a Bool tensor: a < x by element.
 //
-//torch:op aten::lt.Scalar(a, x)
+//torch:op aten::lt.Scalar(a, number:x)
 //torch:method
 func LtScalar(a Tensor, x float64) Tensor
 
@@ -46,7 +46,7 @@ func Le(a, other Tensor) Tensor
 
 // LeScalar returns a Bool tensor: a <= x by element.
 //
-//torch:op aten::le.Scalar(a, x)
+//torch:op aten::le.Scalar(a, number:x)
 //torch:method
 func LeScalar(a Tensor, x float64) Tensor
 
@@ -58,7 +58,7 @@ func Gt(a, other Tensor) Tensor
 
 // GtScalar returns a Bool tensor: a > x by element.
 //
-//torch:op aten::gt.Scalar(a, x)
+//torch:op aten::gt.Scalar(a, number:x)
 //torch:method
 func GtScalar(a Tensor, x float64) Tensor
 
@@ -70,7 +70,7 @@ func Ge(a, other Tensor) Tensor
 
 // GeScalar returns a Bool tensor: a >= x by element.
 //
-//torch:op aten::ge.Scalar(a, x)
+//torch:op aten::ge.Scalar(a, number:x)
 //torch:method
 func GeScalar(a Tensor, x float64) Tensor
 
@@ -161,3 +161,21 @@ func AllClose(a, b Tensor) bool
 //
 //torch:op aten::where.self(condition, x, y)
 func Where(condition, x, y Tensor) Tensor
+
+// IsPosInf returns a Bool tensor: whether an element is +Inf.
+//
+//torch:op aten::isposinf(a)
+//torch:method
+func IsPosInf(a Tensor) Tensor
+
+// IsNegInf returns a Bool tensor: whether an element is -Inf.
+//
+//torch:op aten::isneginf(a)
+//torch:method
+func IsNegInf(a Tensor) Tensor
+
+// IsIn returns a Bool tensor: whether an element of a is among those of set.
+//
+//torch:op aten::isin.Tensor_Tensor(a, set, false, false)
+//torch:method
+func IsIn(a, set Tensor) Tensor

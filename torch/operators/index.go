@@ -47,13 +47,13 @@ func IndexSelect(a Tensor, dim int64, index Tensor) Tensor
 // IndexAdd returns a with alpha·source added to its slices along dim at the
 // positions index.
 //
-//torch:op aten::index_add(a, dim, index, source, alpha)
+//torch:op aten::index_add(a, dim, index, source, number:alpha)
 //torch:method inplace
 func IndexAdd(a Tensor, dim int64, index, source Tensor, alpha float64) Tensor
 
 // IndexFill returns a with its slices along dim at the positions index set to value.
 //
-//torch:op aten::index_fill.int_Scalar(a, dim, index, value)
+//torch:op aten::index_fill.int_Scalar(a, dim, index, number:value)
 //torch:method inplace
 func IndexFill(a Tensor, dim int64, index Tensor, value float64) Tensor
 
@@ -112,7 +112,7 @@ func MaskedSelect(a, mask Tensor) Tensor
 
 // MaskedFill returns a with value where mask (Bool) holds.
 //
-//torch:op aten::masked_fill.Scalar(a, mask, value)
+//torch:op aten::masked_fill.Scalar(a, mask, number:value)
 //torch:method inplace
 func MaskedFill(a, mask Tensor, value float64) Tensor
 
@@ -205,3 +205,34 @@ func Diag(a Tensor, diagonal int64) Tensor
 //torch:op aten::diagonal(a, offset, dim1, dim2)
 //torch:method
 func Diagonal(a Tensor, offset, dim1, dim2 int64) Tensor
+
+// IndexCopy returns a with source as its slices along dim at the positions index.
+//
+//torch:op aten::index_copy(a, dim, index, source)
+//torch:method inplace
+func IndexCopy(a Tensor, dim int64, index, source Tensor) Tensor
+
+// UniqueConsecutive is Unique that looks only at neighbours: it keeps the first of
+// each run of equal elements, in a's order.
+//
+//torch:op aten::unique_consecutive(a, true, true, none)
+//torch:method
+func UniqueConsecutive(a Tensor) (values, inverse, counts Tensor)
+
+// UniqueDim is Unique of a's slices along dim.
+//
+//torch:op aten::unique_dim(a, dim, true, true, true)
+//torch:method
+func UniqueDim(a Tensor, dim int64) (values, inverse, counts Tensor)
+
+// TrilIndices returns the positions [2, n] (Long) of the elements of a matrix that
+// [Tril] keeps.
+//
+//torch:op aten::tril_indices(rows, columns, diagonal, 4, none, none, none)
+func TrilIndices(rows, columns, diagonal int64) Tensor
+
+// TriuIndices returns the positions [2, n] (Long) of the elements of a matrix that
+// [Triu] keeps.
+//
+//torch:op aten::triu_indices(rows, columns, diagonal, 4, none, none, none)
+func TriuIndices(rows, columns, diagonal int64) Tensor

@@ -33,3 +33,9 @@ func RandLike(a Tensor) Tensor
 //
 //torch:op aten::randn_like(a, none, none, none, none, none)
 func RandNLike(a Tensor) Tensor
+
+// RandIntLike makes a tensor of a's shape, dtype and device, of uniform random
+// integers in [low, high).
+//
+//torch:op aten::randint_like.low_dtype(a, low, high, none, none, none, none, none)
+func RandIntLike(a Tensor, low, high int64) Tensor

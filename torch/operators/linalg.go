@@ -41,13 +41,13 @@ func Outer(a, b Tensor) Tensor
 
 // Addmm returns beta·a + alpha·(x times y), for matrices.
 //
-//torch:op aten::addmm(a, x, y, beta, alpha)
+//torch:op aten::addmm(a, x, y, number:beta, number:alpha)
 //torch:method inplace
 func Addmm(a, x, y Tensor, beta, alpha float64) Tensor
 
 // Baddbmm returns beta·a + alpha·(x times y), for batches of matrices.
 //
-//torch:op aten::baddbmm(a, x, y, beta, alpha)
+//torch:op aten::baddbmm(a, x, y, number:beta, number:alpha)
 //torch:method inplace
 func Baddbmm(a, x, y Tensor, beta, alpha float64) Tensor
 
@@ -118,3 +118,63 @@ func CosineSimilarity(a, b Tensor, dim int64, eps float64) Tensor
 //
 //torch:op aten::pairwise_distance(a, b, p, eps, keepDim)
 func PairwiseDistance(a, b Tensor, p, eps float64, keepDim bool) Tensor
+
+// Inner returns the sums of products over the last dimensions of a and b.
+//
+//torch:op aten::inner(a, b)
+//torch:method
+func Inner(a, b Tensor) Tensor
+
+// Tensordot returns the sums of products over the dimensions dimsA of a and dimsB of
+// b.
+//
+//torch:op aten::tensordot(a, b, dimsA, dimsB)
+func Tensordot(a, b Tensor, dimsA, dimsB []int64) Tensor
+
+// MultiDot returns the product of two or more matrices, in the order of
+// multiplication that is cheapest.
+//
+//torch:op aten::linalg_multi_dot(tensors)
+func MultiDot(tensors ...Tensor) Tensor
+
+// Kron returns the Kronecker product: each element of a times b.
+//
+//torch:op aten::kron(a, b)
+//torch:method
+func Kron(a, b Tensor) Tensor
+
+// Cross returns the vector products along dim, whose size is 3, broadcast.
+//
+//torch:op aten::linalg_cross(a, b, dim)
+//torch:method
+func Cross(a, b Tensor, dim int64) Tensor
+
+// Slogdet returns the signs of the determinants of square matrices [..., n, n], and
+// the logarithms of their absolute values.
+//
+//torch:op aten::linalg_slogdet(a)
+//torch:method
+func Slogdet(a Tensor) (sign, logAbsDet Tensor)
+
+// PInverse returns the pseudoinverse of matrices [..., n, m].
+//
+//torch:op aten::linalg_pinv.atol_rtol_float(a, none, none, false)
+//torch:method
+func PInverse(a Tensor) Tensor
+
+// MatrixPower returns the n-th power of square matrices; a negative n inverts them.
+//
+//torch:op aten::linalg_matrix_power(a, n)
+//torch:method
+func MatrixPower(a Tensor, n int64) Tensor
+
+// SolveTriangular is Solve for triangular matrices a, upper or lower ones.
+//
+//torch:op aten::linalg_solve_triangular(a, b, upper, true, false)
+func SolveTriangular(a, b Tensor, upper bool) Tensor
+
+// CholeskySolve returns x of L times Lᵀ times x = b, for a lower triangular L as
+// [Cholesky] returns it.
+//
+//torch:op aten::cholesky_solve(b, l, false)
+func CholeskySolve(b, l Tensor) Tensor

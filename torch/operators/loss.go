@@ -94,3 +94,16 @@ func PoissonNLLLoss(input, target Tensor, logInput bool, eps float64, reduction 
 //
 //torch:op aten::ctc_loss.IntList(logProbs, targets, inputLengths, targetLengths, blank, reduction, zeroInfinity)
 func CTCLoss(logProbs, targets Tensor, inputLengths, targetLengths []int64, blank int64, reduction Reduction, zeroInfinity bool) Tensor
+
+// MultiMarginLoss returns, for scores [N, classes] and target (Long) [N], the sum of
+// max(0, margin - score of the target + score)^p over the other classes, divided by
+// the number of classes. weight [classes] may be the zero Tensor; p is 1 or 2.
+//
+//torch:op aten::multi_margin_loss(input, target, p, margin, weight?, reduction)
+func MultiMarginLoss(input, target Tensor, p, margin float64, weight Tensor, reduction Reduction) Tensor
+
+// MultilabelMarginLoss is MultiMarginLoss for several targets a sample: target
+// [N, classes] (Long) lists them, ended by -1.
+//
+//torch:op aten::multilabel_margin_loss(input, target, reduction)
+func MultilabelMarginLoss(input, target Tensor, reduction Reduction) Tensor

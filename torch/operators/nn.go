@@ -187,3 +187,76 @@ func AffineGrid(theta Tensor, size []int64, alignCorners bool) Tensor
 //
 //torch:op aten::scaled_dot_product_attention(q, k, v, mask?, dropout, causal, none, false)
 func ScaledDotProductAttention(q, k, v, mask Tensor, dropout float64, causal bool) Tensor
+
+// ConvTranspose3d is the gradient of Conv3d with respect to its input, as a layer:
+// input [N, C, D, H, W], weight [C, out/groups, kD, kH, kW].
+//
+//torch:op aten::conv_transpose3d.input(input, weight, bias?, stride, padding, outputPadding, groups, dilation)
+func ConvTranspose3d(input, weight, bias Tensor, stride, padding, outputPadding []int64, groups int64, dilation []int64) Tensor
+
+// MaxPool3d takes the maximum over windows of input [N, C, D, H, W].
+//
+//torch:op aten::max_pool3d(input, kernel, stride, padding, dilation, ceilMode)
+func MaxPool3d(input Tensor, kernel, stride, padding, dilation []int64, ceilMode bool) Tensor
+
+// AvgPool3d averages over windows of input [N, C, D, H, W]; countIncludePad counts
+// the zeros of the padding in.
+//
+//torch:op aten::avg_pool3d(input, kernel, stride, padding, ceilMode, countIncludePad, none)
+func AvgPool3d(input Tensor, kernel, stride, padding []int64, ceilMode, countIncludePad bool) Tensor
+
+// AdaptiveAvgPool3d averages input [N, C, D, H, W] to [N, C, outputSize...].
+//
+//torch:op aten::adaptive_avg_pool3d(input, outputSize)
+func AdaptiveAvgPool3d(input Tensor, outputSize []int64) Tensor
+
+// AdaptiveMaxPool1d takes the maxima of input [N, C, L] to [N, C, outputSize], with
+// their positions (Long).
+//
+//torch:op aten::adaptive_max_pool1d(input, outputSize)
+func AdaptiveMaxPool1d(input Tensor, outputSize []int64) (values, indices Tensor)
+
+// MaxUnpool2d puts the values of MaxPool2dWithIndices back where they were, in
+// planes of outputSize [H, W] that are 0 elsewhere.
+//
+//torch:op aten::max_unpool2d(input, indices, outputSize)
+func MaxUnpool2d(input, indices Tensor, outputSize []int64) Tensor
+
+// UpsampleLinear1d resizes input [N, C, L] to outputSize [L] linearly.
+//
+//torch:op aten::upsample_linear1d(input, outputSize, alignCorners, none)
+func UpsampleLinear1d(input Tensor, outputSize []int64, alignCorners bool) Tensor
+
+// UpsampleNearest3d resizes input [N, C, D, H, W] to outputSize [D, H, W] by
+// repeating elements.
+//
+//torch:op aten::upsample_nearest3d(input, outputSize, none, none, none)
+func UpsampleNearest3d(input Tensor, outputSize []int64) Tensor
+
+// UpsampleTrilinear3d resizes input [N, C, D, H, W] to outputSize [D, H, W]
+// linearly.
+//
+//torch:op aten::upsample_trilinear3d(input, outputSize, alignCorners, none, none, none)
+func UpsampleTrilinear3d(input Tensor, outputSize []int64, alignCorners bool) Tensor
+
+// FeatureAlphaDropout is AlphaDropout of whole channels of a [N, C, ...].
+//
+//torch:op aten::feature_alpha_dropout(a, p, training)
+//torch:inplace
+func FeatureAlphaDropout(a Tensor, p float64, training bool) Tensor
+
+// LSTM runs layers of long short-term memory over input [L, N, in], or [N, L, in]
+// when batchFirst. state holds the first hidden and cell states, each
+// [layers·directions, N, hidden]. weights holds, for each layer and direction, the
+// matrices [4·hidden, in] and [4·hidden, hidden], and with biases their two vectors
+// [4·hidden]. dropout acts between layers in training. It returns the outputs
+// [L, N, directions·hidden] and the last states.
+//
+//torch:op aten::lstm.input(input, state, weights, biases, layers, dropout, training, bidirectional, batchFirst)
+func LSTM(input Tensor, state, weights []Tensor, biases bool, layers int64, dropout float64, training, bidirectional, batchFirst bool) (output, hidden, cell Tensor)
+
+// GRU is LSTM of gated recurrent units: state is one tensor, and the matrices have
+// 3·hidden rows.
+//
+//torch:op aten::gru.input(input, state, weights, biases, layers, dropout, training, bidirectional, batchFirst)
+func GRU(input, state Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training, bidirectional, batchFirst bool) (output, hidden Tensor)

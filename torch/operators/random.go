@@ -20,3 +20,9 @@ func Bernoulli(a Tensor, generator ...*Generator) Tensor
 //torch:op aten::exponential(a, rate, generator)
 //torch:inplace
 func Exponential(a Tensor, rate float64, generator ...*Generator) Tensor
+
+// Poisson draws from the Poisson distributions whose means are the elements of a.
+//
+//torch:op aten::poisson(a, generator)
+//torch:method
+func Poisson(a Tensor, generator ...*Generator) Tensor

@@ -200,3 +200,56 @@ func Bincount(a, weights Tensor, minLength int64) Tensor
 //torch:op aten::histc(a, bins, min, max)
 //torch:method
 func Histc(a Tensor, bins int64, min, max float64) Tensor
+
+// NanSum is SumDims that leaves NaN out.
+//
+//torch:op aten::nansum(a, dims, keepDim, none)
+//torch:method
+func NanSum(a Tensor, dims []int64, keepDim bool) Tensor
+
+// NanMean is MeanDims that leaves NaN out; it takes all dimensions when dims is nil.
+//
+//torch:op aten::nanmean(a, dims?, keepDim, none)
+//torch:method
+func NanMean(a Tensor, dims []int64, keepDim bool) Tensor
+
+// Aminmax returns the smallest and the largest element.
+//
+//torch:op aten::aminmax(a, none, false)
+//torch:method
+func Aminmax(a Tensor) (min, max Tensor)
+
+// StdMean returns Std and the means over the same dimensions.
+//
+//torch:op aten::std_mean.correction(a, dims?, correction, keepDim)
+func StdMean(a Tensor, dims []int64, correction int64, keepDim bool) (std, mean Tensor)
+
+// Cummin returns the running minima along dim and their indices (Long).
+//
+//torch:op aten::cummin(a, dim)
+//torch:method
+func Cummin(a Tensor, dim int64) (values, indices Tensor)
+
+// LogCumsumExp returns the logarithms of the running sums of e^a along dim.
+//
+//torch:op aten::logcumsumexp(a, dim)
+//torch:method
+func LogCumsumExp(a Tensor, dim int64) Tensor
+
+// Dist returns the p-norm of a - other over all elements.
+//
+//torch:op aten::dist(a, other, p)
+//torch:method
+func Dist(a, other Tensor, p float64) Tensor
+
+// Diff returns the differences between neighbours along dim, taken n times.
+//
+//torch:op aten::diff(a, n, dim, none, none)
+//torch:method
+func Diff(a Tensor, n, dim int64) Tensor
+
+// Renorm scales down the slices of a along dim whose p-norm is above maxNorm, to it.
+//
+//torch:op aten::renorm(a, p, dim, maxNorm)
+//torch:method inplace
+func Renorm(a Tensor, p float64, dim int64, maxNorm float64) Tensor

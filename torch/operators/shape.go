@@ -198,3 +198,49 @@ func Detach(a Tensor) Tensor
 //torch:op aten::pixel_shuffle(a, factor)
 //torch:method
 func PixelShuffle(a Tensor, factor int64) Tensor
+
+// PixelUnshuffle is the inverse of PixelShuffle: [N, C, H·r, W·r] to [N, C·r², H, W].
+//
+//torch:op aten::pixel_unshuffle(a, factor)
+//torch:method
+func PixelUnshuffle(a Tensor, factor int64) Tensor
+
+// ChannelShuffle deals the channels of [N, C, ...] out to groups, like cards.
+//
+//torch:op aten::channel_shuffle(a, groups)
+//torch:method
+func ChannelShuffle(a Tensor, groups int64) Tensor
+
+// Im2col returns the windows of [N, C, H, W] as columns, [N, C·kH·kW, windows]:
+// PyTorch's functional.unfold.
+//
+//torch:op aten::im2col(a, kernel, dilation, padding, stride)
+//torch:method
+func Im2col(a Tensor, kernel, dilation, padding, stride []int64) Tensor
+
+// Col2im adds the columns of Im2col up to images [N, C, outputSize...]: PyTorch's
+// functional.fold.
+//
+//torch:op aten::col2im(a, outputSize, kernel, dilation, padding, stride)
+//torch:method
+func Col2im(a Tensor, outputSize, kernel, dilation, padding, stride []int64) Tensor
+
+// Rot90 turns a by 90 degrees k times in the plane of two dimensions, from the first
+// towards the second.
+//
+//torch:op aten::rot90(a, k, dims)
+//torch:method
+func Rot90(a Tensor, k int64, dims []int64) Tensor
+
+// DiagEmbed returns tensors that have the vectors of a's last dimension as the
+// diagonal of the dimensions dim1 and dim2, and zeros elsewhere.
+//
+//torch:op aten::diag_embed(a, offset, dim1, dim2)
+//torch:method
+func DiagEmbed(a Tensor, offset, dim1, dim2 int64) Tensor
+
+// TensorSplit cuts a along dim before each of the given positions.
+//
+//torch:op aten::tensor_split.indices(a, positions, dim)
+//torch:method
+func TensorSplit(a Tensor, positions []int64, dim int64) []Tensor

@@ -292,7 +292,7 @@ func Hardswish(a Tensor) Tensor
 
 // Threshold returns a where it is above threshold, and value elsewhere.
 //
-//torch:op aten::threshold(a, threshold, value)
+//torch:op aten::threshold(a, number:threshold, number:value)
 //torch:method inplace
 func Threshold(a Tensor, threshold, value float64) Tensor
 
@@ -319,3 +319,70 @@ func Softmax(a Tensor, dim int64) Tensor
 //torch:op aten::log_softmax.int(a, dim, none)
 //torch:method
 func LogSoftmax(a Tensor, dim int64) Tensor
+
+// Exp2 returns 2 to the power of each element.
+//
+//torch:op aten::exp2(a)
+//torch:method inplace
+func Exp2(a Tensor) Tensor
+
+// Asinh returns the inverse hyperbolic sine, by element.
+//
+//torch:op aten::asinh(a)
+//torch:method inplace
+func Asinh(a Tensor) Tensor
+
+// Acosh returns the inverse hyperbolic cosine, by element.
+//
+//torch:op aten::acosh(a)
+//torch:method inplace
+func Acosh(a Tensor) Tensor
+
+// Atanh returns the inverse hyperbolic tangent, by element.
+//
+//torch:op aten::atanh(a)
+//torch:method inplace
+func Atanh(a Tensor) Tensor
+
+// Sinc returns sin(π·a)/(π·a) by element, and 1 for 0.
+//
+//torch:op aten::sinc(a)
+//torch:method inplace
+func Sinc(a Tensor) Tensor
+
+// Deg2Rad turns degrees into radians, by element.
+//
+//torch:op aten::deg2rad(a)
+//torch:method inplace
+func Deg2Rad(a Tensor) Tensor
+
+// Rad2Deg turns radians into degrees, by element.
+//
+//torch:op aten::rad2deg(a)
+//torch:method inplace
+func Rad2Deg(a Tensor) Tensor
+
+// Signbit returns a Bool tensor: whether the sign is minus, that of -0 included.
+//
+//torch:op aten::signbit(a)
+//torch:method
+func Signbit(a Tensor) Tensor
+
+// Softshrink returns a moved by lambda towards 0, and 0 where |a| <= lambda.
+//
+//torch:op aten::softshrink(a, lambda)
+//torch:method
+func Softshrink(a Tensor, lambda float64) Tensor
+
+// Hardshrink returns a, and 0 where |a| <= lambda.
+//
+//torch:op aten::hardshrink(a, lambda)
+//torch:method
+func Hardshrink(a Tensor, lambda float64) Tensor
+
+// Rrelu returns a where it is positive, and elsewhere a times a slope: a random one
+// from [lower, upper) for each element in training, their mean otherwise.
+//
+//torch:op aten::rrelu(a, lower, upper, training, generator)
+//torch:method inplace
+func Rrelu(a Tensor, lower, upper float64, training bool, generator ...*Generator) Tensor

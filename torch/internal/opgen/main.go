@@ -17,11 +17,13 @@
 //
 // The arguments of torch:op stand in the order of libtorch's schema, all of
 // them: a parameter's name; the name with ? for a Tensor or slice whose zero
-// value means "none"; or a constant (none, true, 2, 1e-5, "mean", []). The Go
-// type of a parameter decides how it is passed. torch:method adds a method on
-// the first parameter, inplace adds the method with an I at the end of its name,
-// which calls the operator of the same name with an underscore. torch:inplace
-// alone gives the operator of the in-place method when it differs.
+// value means "none"; number:name for a float64 that libtorch is to take for an
+// integer when it has no fraction, which matters to integer tensors; or a constant
+// (none, true, 2, 1e-5, "mean", []). The Go type of a parameter decides how it is
+// passed. torch:method adds a method on the first parameter, inplace adds the method
+// with an I at the end of its name, which calls the operator of the same name with
+// an underscore. torch:inplace alone gives the operator of the in-place method when
+// it differs.
 //
 // For each declaration come a function that panics and, beside it, one whose
 // name begins with Try and that returns the error.

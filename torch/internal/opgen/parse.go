@@ -134,7 +134,7 @@ func (op *operator) check() error {
 		return fmt.Errorf("it has no torch:op")
 	}
 	for _, p := range op.params {
-		if !slices.Contains(op.call.args, p.name) && !slices.Contains(op.call.args, p.name+"?") && !slices.Contains(op.call.args, "alpha:"+p.name) {
+		if !slices.Contains(op.call.args, p.name) && !slices.Contains(op.call.args, p.name+"?") && !slices.Contains(op.call.args, "number:"+p.name) {
 			return fmt.Errorf("the call does not use %s", p.name)
 		}
 	}

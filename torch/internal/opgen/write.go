@@ -141,7 +141,7 @@ func (op *operator) body(c call) (string, error) {
 
 var (
 	integer = regexp.MustCompile(`^-?\d+$`)
-	number  = regexp.MustCompile(`^-?[\d.]+(e-?\d+)?$`)
+	decimal = regexp.MustCompile(`^-?[\d.]+(e-?\d+)?$`)
 )
 
 // argument returns the call that adds one argument.
@@ -152,8 +152,8 @@ func (op *operator) argument(arg string) (string, error) {
 			return passed(p, false)
 		case p.name + "?":
 			return passed(p, true)
-		case "alpha:" + p.name:
-			return "alpha(" + p.name + ")", nil
+		case "number:" + p.name:
+			return number(p)
 		}
 	}
 	switch {
@@ -165,12 +165,24 @@ func (op *operator) argument(arg string) (string, error) {
 		return "Ints()", nil
 	case integer.MatchString(arg):
 		return "Int(" + arg + ")", nil
-	case number.MatchString(arg):
+	case decimal.MatchString(arg):
 		return "Float(" + arg + ")", nil
 	case strings.HasPrefix(arg, `"`):
 		return "String(" + arg + ")", nil
 	}
 	return "", fmt.Errorf("%q is neither a parameter nor a constant", arg)
+}
+
+// number returns how a number is handed to libtorch that counts as an integer when
+// it has no fraction.
+func number(p param) (string, error) {
+	switch p.typ {
+	case "float64":
+		return "scalar(" + p.name + ")", nil
+	case "float32":
+		return "scalar(float64(" + p.name + "))", nil
+	}
+	return "", fmt.Errorf("%s is no float64 or float32: number: does not fit", p.name)
 }
 
 // passed returns how a parameter of a Go type is handed to libtorch.
