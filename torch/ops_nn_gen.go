@@ -52,6 +52,11 @@ var (
 	opFeatureAlphaDropoutI      = libtorch.NewOp("aten::feature_alpha_dropout_")
 	opLSTM                      = libtorch.NewOp("aten::lstm.input")
 	opGRU                       = libtorch.NewOp("aten::gru.input")
+	opUpsampleNearest1dBy       = libtorch.NewOp("aten::upsample_nearest1d.vec")
+	opUpsampleLinear1dBy        = libtorch.NewOp("aten::upsample_linear1d.vec")
+	opUpsampleNearest2dBy       = libtorch.NewOp("aten::upsample_nearest2d.vec")
+	opUpsampleBilinear2dBy      = libtorch.NewOp("aten::upsample_bilinear2d.vec")
+	opUpsampleBicubic2dBy       = libtorch.NewOp("aten::upsample_bicubic2d.vec")
 )
 
 // Linear returns input [..., in] times the transpose of weight [out, in], plus
@@ -827,4 +832,78 @@ func TryGRU(input Tensor, state Tensor, weights []Tensor, biases bool, layers in
 	c.Bool(bidirectional)
 	c.Bool(batchFirst)
 	return c.try2(opGRU)
+}
+
+// UpsampleNearest1dBy is UpsampleNearest1d by a factor [L], which need not be whole.
+func UpsampleNearest1dBy(input Tensor, factors []float64) Tensor {
+	return must(TryUpsampleNearest1dBy(input, factors))
+}
+
+// TryUpsampleNearest1dBy is UpsampleNearest1dBy with an error for its panic.
+func TryUpsampleNearest1dBy(input Tensor, factors []float64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.None()
+	c.Floats(factors...)
+	return c.try(opUpsampleNearest1dBy)
+}
+
+// UpsampleLinear1dBy is UpsampleLinear1d by a factor [L], which need not be whole.
+func UpsampleLinear1dBy(input Tensor, alignCorners bool, factors []float64) Tensor {
+	return must(TryUpsampleLinear1dBy(input, alignCorners, factors))
+}
+
+// TryUpsampleLinear1dBy is UpsampleLinear1dBy with an error for its panic.
+func TryUpsampleLinear1dBy(input Tensor, alignCorners bool, factors []float64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.None()
+	c.Bool(alignCorners)
+	c.Floats(factors...)
+	return c.try(opUpsampleLinear1dBy)
+}
+
+// UpsampleNearest2dBy is UpsampleNearest2d by factors [H, W], which need not be whole.
+func UpsampleNearest2dBy(input Tensor, factors []float64) Tensor {
+	return must(TryUpsampleNearest2dBy(input, factors))
+}
+
+// TryUpsampleNearest2dBy is UpsampleNearest2dBy with an error for its panic.
+func TryUpsampleNearest2dBy(input Tensor, factors []float64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.None()
+	c.Floats(factors...)
+	return c.try(opUpsampleNearest2dBy)
+}
+
+// UpsampleBilinear2dBy is UpsampleBilinear2d by factors [H, W], which need not be
+// whole.
+func UpsampleBilinear2dBy(input Tensor, alignCorners bool, factors []float64) Tensor {
+	return must(TryUpsampleBilinear2dBy(input, alignCorners, factors))
+}
+
+// TryUpsampleBilinear2dBy is UpsampleBilinear2dBy with an error for its panic.
+func TryUpsampleBilinear2dBy(input Tensor, alignCorners bool, factors []float64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.None()
+	c.Bool(alignCorners)
+	c.Floats(factors...)
+	return c.try(opUpsampleBilinear2dBy)
+}
+
+// UpsampleBicubic2dBy is UpsampleBicubic2d by factors [H, W], which need not be whole.
+func UpsampleBicubic2dBy(input Tensor, alignCorners bool, factors []float64) Tensor {
+	return must(TryUpsampleBicubic2dBy(input, alignCorners, factors))
+}
+
+// TryUpsampleBicubic2dBy is UpsampleBicubic2dBy with an error for its panic.
+func TryUpsampleBicubic2dBy(input Tensor, alignCorners bool, factors []float64) (Tensor, error) {
+	var c call
+	c.tensor(input)
+	c.None()
+	c.Bool(alignCorners)
+	c.Floats(factors...)
+	return c.try(opUpsampleBicubic2dBy)
 }

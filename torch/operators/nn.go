@@ -260,3 +260,29 @@ func LSTM(input Tensor, state, weights []Tensor, biases bool, layers int64, drop
 //
 //torch:op aten::gru.input(input, state, weights, biases, layers, dropout, training, bidirectional, batchFirst)
 func GRU(input, state Tensor, weights []Tensor, biases bool, layers int64, dropout float64, training, bidirectional, batchFirst bool) (output, hidden Tensor)
+
+// UpsampleNearest1dBy is UpsampleNearest1d by a factor [L], which need not be whole.
+//
+//torch:op aten::upsample_nearest1d.vec(input, none, factors)
+func UpsampleNearest1dBy(input Tensor, factors []float64) Tensor
+
+// UpsampleLinear1dBy is UpsampleLinear1d by a factor [L], which need not be whole.
+//
+//torch:op aten::upsample_linear1d.vec(input, none, alignCorners, factors)
+func UpsampleLinear1dBy(input Tensor, alignCorners bool, factors []float64) Tensor
+
+// UpsampleNearest2dBy is UpsampleNearest2d by factors [H, W], which need not be whole.
+//
+//torch:op aten::upsample_nearest2d.vec(input, none, factors)
+func UpsampleNearest2dBy(input Tensor, factors []float64) Tensor
+
+// UpsampleBilinear2dBy is UpsampleBilinear2d by factors [H, W], which need not be
+// whole.
+//
+//torch:op aten::upsample_bilinear2d.vec(input, none, alignCorners, factors)
+func UpsampleBilinear2dBy(input Tensor, alignCorners bool, factors []float64) Tensor
+
+// UpsampleBicubic2dBy is UpsampleBicubic2d by factors [H, W], which need not be whole.
+//
+//torch:op aten::upsample_bicubic2d.vec(input, none, alignCorners, factors)
+func UpsampleBicubic2dBy(input Tensor, alignCorners bool, factors []float64) Tensor
