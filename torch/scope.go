@@ -2,43 +2,27 @@ package torch
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/torchlit/torchlit/torch/internal/libtorch"
 )
 
-// scope is the list of the tensors made on one locked thread between the start
-// and the end of a Scope.
+// scope is the list of the tensors made on one held thread between the start and
+// the end of a Scope.
 //
 // How does an operator know that it runs inside a scope? Go has no
 // goroutine-local variables, and a parameter in every operator would spoil the
-// API. So a Scope locks its goroutine to the thread and leaves a number in a
+// API. So a Scope holds its goroutine's thread and leaves a number in a
 // thread-local of the native library; each operator's call returns the number
 // together with its results, at no cost. Only the scope's own goroutine can see
 // that number, so the list needs no lock.
 type scope struct {
 	handles []*handle
+	dead    []libtorch.Value // room for what free collects
 	outer   *scope
 }
 
-var (
-	scopes    sync.Map // int64 → *scope
-	lastScope atomic.Int64
-)
-
-// noScope is the number of a thread that is held without a Scope, by NoGrad.
-const noScope = -1
-
-func findScope(id int64) *scope {
-	if id <= 0 {
-		return nil
-	}
-	s, ok := scopes.Load(id)
-	if !ok {
-		panic("BUG: a tensor was made in a scope that has ended")
-	}
-	return s.(*scope)
-}
+// scopePool keeps the lists of ended scopes, so that a training step allocates none.
+var scopePool = sync.Pool{New: func() any { return new(scope) }}
 
 func (s *scope) own(h *handle) {
 	h.scope = s
@@ -52,13 +36,11 @@ func (s *scope) own(h *handle) {
 //
 // Scopes may be nested. A panic in body frees the tensors, too.
 func Scope(body func(keep func(Tensor) Tensor)) {
-	id := lastScope.Add(1)
-	s := &scope{}
-	holdThread(id, func(before int64) {
-		s.outer = findScope(before)
-		scopes.Store(id, s)
+	holdThread(func(thread *heldThread) {
+		s := scopePool.Get().(*scope)
+		s.outer, thread.scope = thread.scope, s
 		defer func() {
-			scopes.Delete(id)
+			thread.scope = s.outer
 			s.free()
 		}()
 		body(s.keep)
@@ -78,31 +60,40 @@ func (s *scope) keep(t Tensor) Tensor {
 	return t
 }
 
+// free frees what was not kept and gives the lists back for another scope.
 func (s *scope) free() {
-	dead := make([]libtorch.Value, 0, len(s.handles))
 	for _, h := range s.handles {
 		if h.scope != s {
 			continue // kept
 		}
 		if p := h.disown(); p != nil {
-			dead = append(dead, libtorch.TensorValue(p))
+			s.dead = append(s.dead, libtorch.TensorValue(p))
 		}
+		h.scope = nil // s will be another scope
 	}
-	if len(dead) > 0 {
-		libtorch.Free(dead...)
+	if len(s.dead) > 0 {
+		libtorch.Free(s.dead...)
 	}
+	clear(s.handles)
+	s.handles, s.dead, s.outer = s.handles[:0], s.dead[:0], nil
+	scopePool.Put(s)
 }
 
 // outsideScopes runs body as if the goroutine were in no Scope, for tensors that
 // belong to something that lives on, such as an optimizer.
 func outsideScopes(body func()) {
-	holdThread(noScope, func(int64) { body() })
+	holdThread(func(thread *heldThread) {
+		inside := thread.scope
+		thread.scope = nil
+		defer func() { thread.scope = inside }()
+		body()
+	})
 }
 
 // NoGrad runs body without recording gradients, for evaluation and for updates
 // of parameters.
 func NoGrad(body func()) {
-	keepingScope(func() {
+	holdThread(func(*heldThread) {
 		before := must(libtorch.GradMode(false))
 		defer func() { must(libtorch.GradMode(before)) }()
 		body()
@@ -114,23 +105,14 @@ func NoGrad(body func()) {
 // device, while parameters and losses stay in float32. The backward pass belongs
 // outside: it uses the types that the forward pass chose.
 func Autocast(device Device, dtype int8, body func()) {
-	keepingScope(func() {
+	check(checkDType(dtype))
+	holdThread(func(*heldThread) {
 		before, dtypeBefore, err := libtorch.AutocastMode(device.kind, true, int64(dtype))
 		check(err)
 		defer func() {
 			_, _, err := libtorch.AutocastMode(device.kind, before, dtypeBefore)
 			check(err)
 		}()
-		body()
-	})
-}
-
-// keepingScope holds the thread and stays in the Scope that the goroutine is in.
-func keepingScope(body func()) {
-	holdThread(noScope, func(before int64) {
-		if before > 0 {
-			must(libtorch.ScopeMode(before))
-		}
 		body()
 	})
 }

@@ -27,7 +27,7 @@ var Torch = []string{
 // Python returns an interpreter with the given requirements installed, each
 // pinned as name==version. Environments live under .deps/venv and are made once
 // for each set of requirements, also when several test binaries ask at once.
-func Python(t *testing.T, requirements ...string) string {
+func Python(t testing.TB, requirements ...string) string {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {
@@ -53,12 +53,12 @@ func Python(t *testing.T, requirements ...string) string {
 
 // Run runs a Python script and returns what it prints; the test fails if it does
 // not exit with 0.
-func Run(t *testing.T, python, script string, args ...string) string {
+func Run(t testing.TB, python, script string, args ...string) string {
 	t.Helper()
 	return run(t, python, append([]string{script}, args...)...)
 }
 
-func run(t *testing.T, name string, args ...string) string {
+func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 	if err != nil {
@@ -67,7 +67,7 @@ func run(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-func lock(t *testing.T, dir string) (unlock func()) {
+func lock(t testing.TB, dir string) (unlock func()) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)

@@ -157,6 +157,24 @@ struct Writer {
   }
 };
 
+// CleanStack lends the thread's argument stack and leaves it empty. A stack made for
+// each call would cost an allocation of its own; operators never call back into here,
+// so one a thread is enough.
+class CleanStack {
+public:
+  torch::jit::Stack &stack() {
+    static thread_local torch::jit::Stack s;
+    lent = &s;
+    return s;
+  }
+  ~CleanStack() {
+    if (lent) lent->clear();
+  }
+
+private:
+  torch::jit::Stack *lent = nullptr;
+};
+
 } // namespace
 
 int32_t op_find(const char *name, const char *overload, tl_op **out, tl_error *err) {
@@ -175,8 +193,8 @@ int32_t op_call(const tl_op *op, const tl_value *args, int64_t nargs,
   int32_t status = guard(err, [&] {
     auto *handle = reinterpret_cast<const c10::OperatorHandle *>(op);
     const auto &schema = handle->schema();
-    torch::jit::Stack stack;
-    stack.reserve(schema.arguments().size());
+    CleanStack clean;
+    torch::jit::Stack &stack = clean.stack();
     Reader reader{args, args + nargs};
     while (reader.at < reader.end) stack.push_back(reader.value());
     TORCH_CHECK(stack.size() == schema.arguments().size(), "BUG: ", schema.name(),

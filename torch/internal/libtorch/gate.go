@@ -18,6 +18,13 @@ import (
 // batch takes so long that operators would starve behind it.
 var gate = newGate(runtime.GOMAXPROCS(0))
 
+// Gated runs work, a few short calls, as one operator.
+func Gated(work func()) {
+	gate.enter()
+	defer gate.leave()
+	work()
+}
+
 // A counting semaphore whose uncontended path is one atomic addition on each side,
 // some five nanoseconds; one of channels alone takes ten times that.
 type semaphore struct {

@@ -108,6 +108,8 @@ func text(name string, fill func(dst []byte, n *int64, e *errorText) int32) (str
 // Backward adds the gradients of root to the leaves it was computed from.
 // gradient may be nil when root is a scalar.
 func Backward(root, gradient Tensor, retainGraph, createGraph bool) error {
+	gate.enter()
+	defer gate.leave()
 	return do("backward", func(e *errorText) int32 { return rawBackward(root, gradient, retainGraph, createGraph, e) })
 }
 
@@ -124,6 +126,8 @@ func Grad(t Tensor) (r Result, scope int64, err error) {
 // GradOf fills results with the gradient of each input; that of an unused one is
 // no tensor. gradients has a value for each output, NoValue for that of a scalar.
 func GradOf(outputs, gradients, inputs []Value, retainGraph, createGraph, allowUnused bool, results []Result) (scope int64, err error) {
+	gate.enter()
+	defer gate.leave()
 	err = do("grad_of", func(e *errorText) (status int32) {
 		scope, status = rawGradOf(outputs, gradients, inputs, retainGraph, createGraph, allowUnused, results, e)
 		return status
