@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/torchlit/torchlit/torch/internal/atomicfile"
 )
 
 // Entry is a tensor to be written. It is the type that reading yields, so that
@@ -25,7 +23,7 @@ type Entry = View
 // even when the power fails. The order of tensors does not matter: the file has
 // them as the reference implementation does, and equal input gives equal bytes.
 func Write(path string, tensors []Entry, metadata map[string]string) error {
-	if err := writeAtomic(path, func(w io.Writer) error { return Encode(w, tensors, metadata) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return Encode(w, tensors, metadata) }); err != nil {
 		return fmt.Errorf("cannot write safetensors file %q: %w", path, err)
 	}
 	return nil
@@ -150,49 +148,4 @@ func putIntegers(b *bytes.Buffer, list ...int64) {
 		fmt.Fprint(b, n)
 	}
 	b.WriteByte(']')
-}
-
-// writeAtomic gives fill a hidden file beside path and renames it over path
-// once it is whole and on the disk.
-func writeAtomic(path string, fill func(io.Writer) error) (err error) {
-	dir, base := filepath.Split(path)
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.tmp-%016x", base, rand.Uint64()))
-	// Not os.CreateTemp: its files are readable by their owner only, and a
-	// server often runs as another user than the trainer.
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(temp)
-		}
-	}()
-	if err := fill(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Clean(dir))
-}
-
-// syncDir makes a rename survive a power failure. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

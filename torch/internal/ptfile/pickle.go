@@ -289,8 +289,8 @@ func long(b []byte) int64 {
 	return int64(n)
 }
 
-// describe names a value in an error.
-func describe(v any) string {
+// Describe names a value that Read returned in an error.
+func Describe(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return "None"

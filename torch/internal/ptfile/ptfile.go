@@ -106,3 +106,12 @@ func (d DType) names() (name, class string) {
 	}
 	return "", ""
 }
+
+// Size is the number of bytes of one element of a tensor that Read returned.
+func Size(d DType) int64 {
+	size, err := d.size()
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return size
+}
