@@ -1,7 +1,6 @@
 package torch
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
 
@@ -82,17 +81,4 @@ func (t Tensor) Bytes() []byte {
 	data := make([]byte, t.info().Bytes)
 	t.Read(data)
 	return data
-}
-
-// String formats the tensor's elements, type and shape.
-func (t Tensor) String() string {
-	if t.T == nil {
-		return "nil"
-	}
-	s, err := libtorch.Print(t.pointer())
-	runtime.KeepAlive(t.T)
-	if err != nil {
-		return fmt.Sprintf("a tensor that cannot be printed: %v", err)
-	}
-	return s
 }
