@@ -110,6 +110,31 @@ int32_t generator_seed(tl_generator *, int32_t, uint64_t *, tl_error *);
 int32_t generator_state(const tl_generator *, tl_result *, int64_t *, tl_error *);
 int32_t generator_set_state(tl_generator *, const tl_tensor *, tl_error *);
 
+void load_accelerators();
+int32_t device_count(int64_t, int64_t *, tl_error *);
+int32_t has_cudnn(int32_t *, tl_error *);
+int32_t device_info(int64_t, int64_t, tl_device_info *, tl_error *);
+int32_t stream_current(int64_t, int64_t, tl_stream *, tl_error *);
+int32_t stream_new(int64_t, int64_t, tl_stream *, tl_error *);
+int32_t stream_mode(const tl_stream *, tl_stream *, tl_error *);
+int32_t stream_query(const tl_stream *, int32_t *, tl_error *);
+int32_t stream_synchronize(const tl_stream *, tl_error *);
+int32_t device_synchronize(int64_t, int64_t, tl_error *);
+int32_t memory_stats(int64_t, int64_t, tl_memory *, tl_error *);
+int32_t memory_reset_peaks(int64_t, int64_t, tl_error *);
+int32_t memory_empty_cache(int64_t, tl_error *);
+
+int32_t module_load(const char *, int64_t, int64_t, tl_module **, tl_error *);
+int32_t module_free(tl_module *, tl_error *);
+int32_t module_save(const tl_module *, const char *, tl_error *);
+int32_t module_to(tl_module *, int64_t, int64_t, tl_error *);
+int32_t module_train(tl_module *, int32_t, tl_error *);
+int32_t module_call(tl_module *, const char *, const tl_value *, int64_t, tl_result **,
+                    int64_t *, int64_t *, tl_error *);
+int32_t module_list(const tl_module *, int64_t, tl_result **, int64_t *, int64_t *,
+                    tl_error *);
+void results_free(tl_result *);
+
 int32_t engine_open(const tl_engine_config *, const tl_step *, int64_t, tl_engine **,
                     tl_error *);
 int32_t engine_share(const tl_engine *, tl_engine **, tl_error *);

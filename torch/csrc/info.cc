@@ -41,7 +41,14 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       autocast_mode, scope_mode, grad_of, grad_fn,
       generator_new, generator_free, generator_set_seed, generator_seed,
       generator_state, generator_set_state,
+      device_count, has_cudnn, device_info, stream_current, stream_new, stream_mode,
+      stream_query, stream_synchronize, device_synchronize, memory_stats,
+      memory_reset_peaks, memory_empty_cache,
+      module_load, module_free, module_save, module_to, module_train, module_call,
+      module_list, results_free,
       engine_open, engine_share, engine_run, engine_close, image_resize,
   };
-  return abi == TL_ABI ? &api : nullptr;
+  if (abi != TL_ABI) return nullptr;
+  load_accelerators();
+  return &api;
 }

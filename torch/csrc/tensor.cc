@@ -61,7 +61,7 @@ int32_t tensor_from_data(const void *data, int64_t bytes, int64_t dtype,
 
 int32_t tensor_read(const tl_tensor *t, void *dst, int64_t bytes, tl_error *err) {
   return guard(err, [&] {
-    at::Tensor x = borrow(t).detach();
+    at::Tensor x = borrow(t).detach().resolve_conj().resolve_neg();
     int64_t want = x.numel() * static_cast<int64_t>(x.element_size());
     TORCH_CHECK(want == bytes, "the tensor has ", want, " bytes; the destination ", bytes);
     if (x.device().is_cpu() && x.is_contiguous()) {

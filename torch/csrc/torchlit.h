@@ -8,7 +8,7 @@
 //     and would read someone else's.
 //  2. No C++ exception leaves it.
 //  3. It keeps no pointer to the caller's memory after it has returned.
-//  4. Thread-local state of libtorch (grad mode, autocast) is changed only by
+//  4. Thread-local state of libtorch (grad mode, autocast, streams) is changed only by
 //     the functions named *_mode, whose caller holds its thread until it has
 //     restored what they returned.
 //
@@ -25,13 +25,14 @@ extern "C" {
 
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash.
-#define TL_ABI 2
+#define TL_ABI 3
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
 typedef struct tl_op tl_op;         // a registered operator; lives for ever
 typedef struct tl_engine tl_engine; // see engine.cc
 typedef struct tl_generator tl_generator; // a c10::GeneratorImpl with one reference
+typedef struct tl_module tl_module; // see jit.cc
 
 typedef struct tl_error {
   char text[2048]; // NUL-terminated, cut when longer
@@ -57,6 +58,13 @@ enum {
   TL_OPTIONAL_TENSORS = 11, // items TL_TENSOR or TL_NONE
   TL_SCALARS = 12,          // Scalar?[]; items TL_INT, TL_DOUBLE or TL_NONE
   TL_GENERATOR = 13,        // bits: tl_generator *
+
+  // Only in arguments and results of TorchScript. A dictionary of n entries is
+  // followed by n keys, each with its value behind it.
+  TL_LIST = 14,    // items of any kind
+  TL_TUPLE = 15,   // items of any kind
+  TL_DICT = 16,
+  TL_STRINGS = 17, // items TL_STRING
 };
 
 typedef struct tl_value {
@@ -72,6 +80,29 @@ typedef struct tl_result {
   int64_t bytes;
 } tl_result;
 
+// One of a device's streams: three numbers, which stay valid as long as the
+// process.
+typedef struct tl_stream {
+  int64_t id;
+  int64_t device_type;
+  int64_t device_index;
+} tl_stream;
+
+typedef struct tl_memory {
+  int64_t allocated, allocated_peak; // bytes in use by tensors
+  int64_t reserved, reserved_peak;   // bytes held from the device
+  int64_t allocations;               // that are live
+  int64_t retries;                   // allocations that first emptied the cache
+  int64_t failures;                  // allocations that failed
+} tl_memory;
+
+typedef struct tl_device_info {
+  int64_t memory;     // bytes
+  int64_t processors; // multiprocessors
+  int64_t major, minor;
+  char name[256];
+} tl_device_info;
+
 typedef struct tl_info {
   int64_t dtype; // c10::ScalarType
   int64_t device_type;
@@ -84,6 +115,13 @@ typedef struct tl_info {
   int64_t sizes[TL_MAX_DIMS];
   int64_t strides[TL_MAX_DIMS];
 } tl_info;
+
+// What module_list lists.
+enum {
+  TL_MODULE_METHODS = 0,
+  TL_MODULE_PARAMETERS = 1,
+  TL_MODULE_BUFFERS = 2,
+};
 
 // One step of an engine's program: see engine.cc for what each means.
 enum {
@@ -174,6 +212,45 @@ typedef struct tl_api {
   int32_t (*generator_state)(const tl_generator *, tl_result *, int64_t *scope,
                              tl_error *);
   int32_t (*generator_set_state)(tl_generator *, const tl_tensor *, tl_error *);
+
+  // device.cc. An index of -1 is the current device of its type. Errors say why
+  // there is no such device.
+  int32_t (*device_count)(int64_t device_type, int64_t *n, tl_error *);
+  int32_t (*has_cudnn)(int32_t *, tl_error *);
+  int32_t (*device_info)(int64_t device_type, int64_t device_index, tl_device_info *,
+                         tl_error *);
+  int32_t (*stream_current)(int64_t device_type, int64_t device_index, tl_stream *,
+                            tl_error *);
+  int32_t (*stream_new)(int64_t device_type, int64_t device_index, tl_stream *,
+                        tl_error *);
+  // stream_mode makes the stream its device's current one for the calling thread.
+  int32_t (*stream_mode)(const tl_stream *, tl_stream *before, tl_error *);
+  int32_t (*stream_query)(const tl_stream *, int32_t *done, tl_error *);
+  int32_t (*stream_synchronize)(const tl_stream *, tl_error *);
+  int32_t (*device_synchronize)(int64_t device_type, int64_t device_index, tl_error *);
+  int32_t (*memory_stats)(int64_t device_type, int64_t device_index, tl_memory *,
+                          tl_error *);
+  int32_t (*memory_reset_peaks)(int64_t device_type, int64_t device_index, tl_error *);
+  int32_t (*memory_empty_cache)(int64_t device_type, tl_error *);
+
+  // jit.cc. A module may be called by several threads at once, as far as its own
+  // code allows. Results are one flat array of the kinds above; the array is
+  // freed with results_free, the tensors in it are the caller's.
+  int32_t (*module_load)(const char *path, int64_t device_type, int64_t device_index,
+                         tl_module **, tl_error *); // device_type -1: where saved
+  int32_t (*module_free)(tl_module *, tl_error *);
+  int32_t (*module_save)(const tl_module *, const char *path, tl_error *);
+  int32_t (*module_to)(tl_module *, int64_t device_type, int64_t device_index,
+                       tl_error *);
+  int32_t (*module_train)(tl_module *, int32_t on, tl_error *);
+  int32_t (*module_call)(tl_module *, const char *method, const tl_value *args,
+                         int64_t nargs, tl_result **results, int64_t *nresults,
+                         int64_t *scope, tl_error *);
+  // module_list gives a dictionary: of methods' names and schemas, or of the
+  // names and tensors of parameters or buffers.
+  int32_t (*module_list)(const tl_module *, int64_t what, tl_result **results,
+                         int64_t *nresults, int64_t *scope, tl_error *);
+  void (*results_free)(tl_result *);
 
   // engine.cc. An engine is run by one thread at a time; engine_share makes
   // another for another thread, with the same weights. The images are

@@ -77,6 +77,46 @@ func rawGeneratorState(unsafe.Pointer, *Result, *errorText) (int64, int32) { pan
 
 func rawGeneratorSetState(_, _ unsafe.Pointer, _ *errorText) int32 { panic(unreachable) }
 
+func rawDeviceCount(int64, *int64, *errorText) int32 { panic(unreachable) }
+
+func rawHasCuDNN(*errorText) (bool, int32) { panic(unreachable) }
+
+func rawDeviceInfo(_, _ int64, _ *DeviceInfo, _ *errorText) int32 { panic(unreachable) }
+
+func rawStreamCurrent(_, _ int64, _ *Stream, _ *errorText) int32 { panic(unreachable) }
+
+func rawStreamNew(_, _ int64, _ *Stream, _ *errorText) int32 { panic(unreachable) }
+
+func rawStreamMode(_, _ *Stream, _ *errorText) int32 { panic(unreachable) }
+
+func rawStreamQuery(*Stream, *errorText) (bool, int32) { panic(unreachable) }
+
+func rawStreamSynchronize(*Stream, *errorText) int32 { panic(unreachable) }
+
+func rawDeviceSynchronize(_, _ int64, _ *errorText) int32 { panic(unreachable) }
+
+func rawMemoryStats(_, _ int64, _ *Memory, _ *errorText) int32 { panic(unreachable) }
+
+func rawMemoryResetPeaks(_, _ int64, _ *errorText) int32 { panic(unreachable) }
+
+func rawMemoryEmptyCache(int64, *errorText) int32 { panic(unreachable) }
+
+func rawModuleLoad(string, int64, int64, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawModuleFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawModuleSave(unsafe.Pointer, string, *errorText) int32 { panic(unreachable) }
+
+func rawModuleTo(unsafe.Pointer, int64, int64, *errorText) int32 { panic(unreachable) }
+
+func rawModuleTrain(unsafe.Pointer, bool, *errorText) int32 { panic(unreachable) }
+
+func rawModuleCall(unsafe.Pointer, string, []Value, *errorText) ([]Result, int64, int32) {
+	panic(unreachable)
+}
+
+func rawModuleList(unsafe.Pointer, int64, *errorText) ([]Result, int64, int32) { panic(unreachable) }
+
 func rawEngineOpen(*EngineConfig, []Step, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 
 func rawEngineShare(unsafe.Pointer, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
