@@ -26,14 +26,20 @@ var (
 
 // partsOf lists the parts of a module that are there, in the order of its fields.
 func partsOf(module IModule) []part {
-	if m, ok := module.(*Module); ok {
+	return appendParts(nil, structOf(module))
+}
+
+// structOf returns the struct that a module points to, and for the Module that gotorch
+// hands to functions of Apply, the one around it.
+func structOf(module IModule) reflect.Value {
+	if m, ok := module.(*Module); ok && m != nil {
 		module = m.self()
 	}
 	v := reflect.ValueOf(module)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		panic(misuse("nn.Module", "a module is a pointer to a struct, not %#v", module))
 	}
-	return appendParts(nil, v.Elem())
+	return v.Elem()
 }
 
 func appendParts(list []part, v reflect.Value) []part {
@@ -133,10 +139,7 @@ func (e entry) torchName() string { return e.torchPrefix + e.part.torchName() }
 func (e entry) buffer() bool      { return e.field.Tag.Get("gotorch") == "buffer" }
 
 func entriesOf(module IModule) []entry {
-	if m, ok := module.(*Module); ok {
-		module = m.self()
-	}
-	return appendEntries(nil, module, reflect.TypeOf(module).Elem().Name(), "")
+	return appendEntries(nil, module, structOf(module).Type().Name(), "")
 }
 
 func appendEntries(list []entry, module IModule, prefix, torchPrefix string) []entry {
@@ -163,10 +166,7 @@ func children(module IModule) iter.Seq[IModule] {
 // Modules goes over a module and all its submodules, each before its own parts.
 func Modules(module IModule) iter.Seq[IModule] {
 	return func(yield func(IModule) bool) {
-		if m, ok := module.(*Module); ok {
-			module = m.self()
-		}
-		visitModules(module, yield)
+		visitModules(structOf(module).Addr().Interface().(IModule), yield)
 	}
 }
 

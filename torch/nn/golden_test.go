@@ -96,15 +96,18 @@ func check(t *testing.T, name string, module nn.IModule, forward func(x []torch.
 	}
 	parts := nn.TorchStateDict(module)
 	for _, key := range goldens().Names() {
+		kind, of, _ := strings.Cut(strings.TrimPrefix(key, name+"/"), "/")
+		if !strings.HasPrefix(key, name+"/") {
+			continue
+		}
 		want, _ := golden(key)
-		if digit, ok := strings.CutPrefix(key, name+"/din/"); ok {
-			near(t, key, want, inputs[digit[0]-'0'].Grad())
-		}
-		if param, ok := strings.CutPrefix(key, name+"/dparam/"); ok {
-			near(t, key, want, parts[param].Grad())
-		}
-		if buffer, ok := strings.CutPrefix(key, name+"/after/"); ok {
-			near(t, key, want, parts[buffer])
+		switch kind {
+		case "din":
+			near(t, key, want, inputs[of[0]-'0'].Grad())
+		case "dparam":
+			near(t, key, want, parts[of].Grad())
+		case "after":
+			near(t, key, want, parts[of])
 		}
 	}
 }
@@ -379,7 +382,9 @@ func goldenLosses(f func(name string, make func() loss2),
 
 func goldenFunctions(f func(name string, function func(x []torch.Tensor) torch.Tensor)) {
 	var none torch.Tensor
-	f("batch_norm", func(x []torch.Tensor) torch.Tensor { return F.BatchNorm(x[0], x[1], x[2], x[3], x[4], false, 0.1, 1e-3) })
+	f("batch_norm", func(x []torch.Tensor) torch.Tensor {
+		return F.BatchNorm(x[0], x[1], x[2], x[3], x[4], false, 0.1, 1e-3)
+	})
 	f("batch_norm_training", func(x []torch.Tensor) torch.Tensor { return F.BatchNorm(x[0], none, none, none, none, true, 0.1, 1e-5) })
 	f("conv2d", func(x []torch.Tensor) torch.Tensor {
 		return F.Conv2d(x[0], x[1], x[2], []int64{2, 1}, []int64{0, 1}, []int64{1, 2}, 2)

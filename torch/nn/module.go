@@ -131,6 +131,10 @@ func (m *Module) Apply(f func(IModule)) {
 // are moved or converted lose their gradients.
 func (m *Module) To(device torch.Device, dtype ...int8) {
 	torch.NoGrad(func() {
+		// A tensor knows its device by its full name, such as cuda:0 for cuda.
+		probe := torch.EmptyWith([]int64{0}, torch.Options{Device: device})
+		device := probe.Device()
+		probe.Close()
 		for _, e := range m.entries() {
 			want := e.tensor.Dtype()
 			if len(dtype) > 0 && isFloat(want) {

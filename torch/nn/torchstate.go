@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"reflect"
 	"strings"
 
 	"github.com/torchlit/torchlit/torch"
@@ -34,11 +33,7 @@ func TorchStateDict(module IModule) map[string]torch.Tensor {
 // missing, that the module does not have, or a shape that differs is an error, and
 // then nothing is copied. Counters num_batches_tracked are passed over.
 func SetTorchStateDict(module IModule, state map[string]torch.Tensor) error {
-	if m, ok := module.(*Module); ok {
-		module = m.self()
-	}
-	name := reflect.TypeOf(module).Elem().String()
-	return setState(name, entriesOf(module), entry.torchName, state, func(key string) bool {
+	return setState(structOf(module).Type().String(), entriesOf(module), entry.torchName, state, func(key string) bool {
 		return key == "num_batches_tracked" || strings.HasSuffix(key, ".num_batches_tracked")
 	})
 }

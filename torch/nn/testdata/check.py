@@ -1,0 +1,19 @@
+"""Loads a state dict that Go wrote, strictly, and checks that the module still computes
+what PyTorch computed with it.
+
+    python check.py net.safetensors net.pt
+"""
+import sys
+
+import torch
+from safetensors.torch import load_file
+
+from golden import HERE, Net
+
+goldens = load_file(HERE / "modules.safetensors")
+for state in load_file(sys.argv[1]), torch.load(sys.argv[2]):
+    model = Net()
+    model.load_state_dict(state, strict=True)
+    model.eval()
+    torch.testing.assert_close(model(goldens["net/in/0"]), goldens["net/out/0"], rtol=0, atol=0)
+print("loaded", len(state), "tensors")
