@@ -1,0 +1,52 @@
+package torch_test
+
+import "github.com/torchlit/torchlit/torch"
+
+var linalgOperators = []operator{
+	op(torch.MM, torch.TryMM, args{in("a"), in("b")}),
+	op(torch.BMM, torch.TryBMM, args{in("a"), in("b")}),
+	op(torch.Matmul, torch.TryMatmul, args{in("a"), in("b")}),
+	op(torch.Dot, torch.TryDot, args{in("a"), in("b")}),
+	op(torch.Outer, torch.TryOuter, args{in("a"), in("b")}),
+	op(torch.Inner, torch.TryInner, args{in("a"), in("b")}),
+	op(torch.Kron, torch.TryKron, args{in("a"), in("b")}),
+	op(torch.Solve, torch.TrySolve, args{in("a"), in("b")}),
+	op(torch.MV, torch.TryMV, args{in("a"), in("v")}),
+	op(torch.Addmm, torch.TryAddmm, args{in("a"), in("x"), in("y"), 0.5, 2.0}, args{in("a"), in("x"), in("y"), 1, 3}),
+	op(torch.Baddbmm, torch.TryBaddbmm, args{in("a"), in("x"), in("y"), 0.5, 2.0}),
+	op(torch.Einsum, torch.TryEinsum, args{"bij,bjk->ik", in("a"), in("b")}),
+	op(torch.Tensordot, torch.TryTensordot, args{in("a"), in("b"), ints{0, 2}, ints{1, 0}}),
+	op(torch.MultiDot, torch.TryMultiDot, args{in("a"), in("b"), in("c")}),
+	op(torch.Cross, torch.TryCross, args{in("a"), in("b"), -1}),
+	op(torch.Trace, torch.TryTrace, unary),
+	op(torch.Inverse, torch.TryInverse, unary),
+	op(torch.PInverse, torch.TryPInverse, unary),
+	op(torch.Det, torch.TryDet, unary),
+	op(torch.Slogdet, torch.TrySlogdet, unary),
+	op(torch.Cholesky, torch.TryCholesky, unary),
+	op(torch.QR, torch.TryQR, unary),
+	op(torch.SVD, torch.TrySVD, unary),
+	op(torch.Eigh, torch.TryEigh, unary),
+	op(torch.SolveTriangular, torch.TrySolveTriangular, args{in("a"), in("b"), true}),
+	op(torch.CholeskySolve, torch.TryCholeskySolve, args{in("b"), in("l")}),
+	op(torch.MatrixPower, torch.TryMatrixPower, args{in("a"), 3}, args{in("a"), -2}),
+	op(torch.Cdist, torch.TryCdist, args{in("a"), in("b"), 2.0}, args{in("a"), in("b"), 1.0}),
+	op(torch.CosineSimilarity, torch.TryCosineSimilarity, args{in("a"), in("b"), -1, 1e-6}),
+	op(torch.PairwiseDistance, torch.TryPairwiseDistance, args{in("a"), in("b"), 3.0, 1e-6, true}),
+}
+
+var complexOperators = []operator{
+	op(torch.Complex, torch.TryComplex, args{in("real"), in("imag")}),
+	op(torch.Real, torch.TryReal, args{complexIn("a")}),
+	op(torch.Imag, torch.TryImag, args{complexIn("a")}),
+	op(torch.Conj, torch.TryConj, args{complexIn("a")}),
+	op(torch.ViewAsReal, torch.TryViewAsReal, args{complexIn("a")}),
+	op(torch.Angle, torch.TryAngle, unary),
+	op(torch.ViewAsComplex, torch.TryViewAsComplex, unary),
+	op(torch.FFT, torch.TryFFT, args{in("a"), 0}, args{complexIn("a"), -1}),
+	op(torch.IFFT, torch.TryIFFT, args{complexIn("a"), -1}),
+	op(torch.RFFT, torch.TryRFFT, args{in("a"), -1}),
+	op(torch.IRFFT, torch.TryIRFFT, args{complexIn("a"), 7, -1}, args{complexIn("a"), 6, -1}),
+	op(torch.FFTN, torch.TryFFTN, args{in("a"), nil}),
+	op(torch.IFFTN, torch.TryIFFTN, args{complexIn("a"), ints{0, 1}}),
+}
