@@ -1,5 +1,7 @@
 //go:build ignore
 
+// Package operators is the list of libtorch's operators that package torch wraps. It is
+// read by opgen, which documents its form, and never compiled.
 package operators
 
 // Add returns a + alpha·other by element, broadcast. alpha must be integral when
