@@ -19,14 +19,22 @@
 // # Errors
 //
 // The functions with gotorch's names panic with an [*Error] that holds
-// libtorch's own sentence, as a wrong shape is a programmer's mistake. Nothing
-// in this package ends the process, and importing it does no work: the native
-// library is opened by the first call that needs it.
+// libtorch's own sentence, as a wrong shape is a programmer's mistake. Beside each
+// function X that can be refused stands TryX, which returns the error instead, and
+// [Try] does so for a whole block, methods and modules included. Nothing in this
+// package ends the process, and importing it does no work: the native library is
+// opened by the first call that needs it.
+//
+// # In place
+//
+// A method whose name ends with I, such as [Tensor.AddI], overwrites its receiver
+// and returns it.
 //
 // # Threads
 //
 // All functions may be called from any goroutine. A tensor may be read by
 // several at once, and written (in-place operators, Close) by one. [Scope],
 // [NoGrad] and [Autocast] hold for the calling goroutine alone, not for those
-// that it starts.
+// that it starts. However many goroutines call, only as many operators run at once
+// as Go may use CPUs, and only a few dozen goroutines hold a thread.
 package torch
