@@ -36,6 +36,10 @@ type Options struct {
 // DType makes the value of Options.DType.
 func DType(dtype int8) *int8 { return &dtype }
 
+// The constructors with gotorch's names make float32 tensors on the CPU and panic.
+// The With forms make any other, and their Try forms return an error, such as of a
+// negative size, an operator that has no such dtype, or too little memory.
+
 // Empty makes a float32 tensor of that shape whose elements are not set.
 func Empty(shape []int64, requiresGrad bool) Tensor {
 	return EmptyWith(shape, Options{RequiresGrad: requiresGrad})
@@ -68,9 +72,7 @@ func RandN(shape []int64, requiresGrad bool) Tensor {
 
 // Eye makes a float32 matrix [n, m] with ones on its diagonal and zeros elsewhere.
 func Eye(n, m int64, requiresGrad bool) Tensor {
-	var c call
-	c.Int(n).Int(m)
-	return must(c.create(opEye, Options{RequiresGrad: requiresGrad}, Float))
+	return EyeWith(n, m, Options{RequiresGrad: requiresGrad})
 }
 
 // Arange makes a float32 vector begin, begin+step, … before end.
@@ -81,23 +83,19 @@ func Arange(begin, end, step float32, requiresGrad bool) Tensor {
 // Linspace makes a float32 vector of that many evenly spaced steps from begin to
 // end, both included.
 func Linspace(begin, end float32, steps int64, requiresGrad bool) Tensor {
-	var c call
-	c.Float(float64(begin)).Float(float64(end)).Int(steps)
-	return must(c.create(opLinspace, Options{RequiresGrad: requiresGrad}, Float))
+	return LinspaceWith(float64(begin), float64(end), steps, Options{RequiresGrad: requiresGrad})
 }
 
 // Logspace makes a float32 vector of the powers of base with the exponents of
 // Linspace.
 func Logspace(begin, end float32, steps int64, base float64, requiresGrad bool) Tensor {
-	var c call
-	c.Float(float64(begin)).Float(float64(end)).Int(steps).Float(base)
-	return must(c.create(opLogspace, Options{RequiresGrad: requiresGrad}, Float))
+	return LogspaceWith(float64(begin), float64(end), steps, base, Options{RequiresGrad: requiresGrad})
 }
 
 // EmptyWith makes a tensor of that shape whose elements are not set.
 func EmptyWith(shape []int64, o Options) Tensor { return must(TryEmptyWith(shape, o)) }
 
-// TryEmptyWith is EmptyWith with an error for its panic, such as too little memory.
+// TryEmptyWith is EmptyWith with an error for its panic.
 func TryEmptyWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
@@ -106,64 +104,130 @@ func TryEmptyWith(shape []int64, o Options) (Tensor, error) {
 }
 
 // ZerosWith makes a tensor of zeros.
-func ZerosWith(shape []int64, o Options) Tensor {
+func ZerosWith(shape []int64, o Options) Tensor { return must(TryZerosWith(shape, o)) }
+
+// TryZerosWith is ZerosWith with an error for its panic.
+func TryZerosWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
-	return must(c.create(opZeros, o, Float))
+	return c.create(opZeros, o, Float)
 }
 
 // OnesWith makes a tensor of ones.
-func OnesWith(shape []int64, o Options) Tensor {
+func OnesWith(shape []int64, o Options) Tensor { return must(TryOnesWith(shape, o)) }
+
+// TryOnesWith is OnesWith with an error for its panic.
+func TryOnesWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
-	return must(c.create(opOnes, o, Float))
+	return c.create(opOnes, o, Float)
 }
 
 // FullWith makes a tensor with all elements equal to value.
 func FullWith(shape []int64, value float64, o Options) Tensor {
+	return must(TryFullWith(shape, value, o))
+}
+
+// TryFullWith is FullWith with an error for its panic.
+func TryFullWith(shape []int64, value float64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...).Float(value)
-	return must(c.create(opFull, o, Float))
+	return c.create(opFull, o, Float)
 }
 
 // RandWith makes a tensor of uniform random numbers in [0, 1).
-func RandWith(shape []int64, o Options) Tensor {
+func RandWith(shape []int64, o Options) Tensor { return must(TryRandWith(shape, o)) }
+
+// TryRandWith is RandWith with an error for its panic.
+func TryRandWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
 	c.generator(o.Generator)
-	return must(c.create(opRand, o, Float))
+	return c.create(opRand, o, Float)
 }
 
 // RandNWith makes a tensor of standard normal random numbers.
-func RandNWith(shape []int64, o Options) Tensor {
+func RandNWith(shape []int64, o Options) Tensor { return must(TryRandNWith(shape, o)) }
+
+// TryRandNWith is RandNWith with an error for its panic.
+func TryRandNWith(shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Ints(shape...)
 	c.generator(o.Generator)
-	return must(c.create(opRandN, o, Float))
+	return c.create(opRandN, o, Float)
 }
 
 // RandInt makes a tensor (Long unless o says otherwise) of uniform random integers
 // in [low, high).
 func RandInt(low, high int64, shape []int64, o Options) Tensor {
+	return must(TryRandInt(low, high, shape, o))
+}
+
+// TryRandInt is RandInt with an error for its panic.
+func TryRandInt(low, high int64, shape []int64, o Options) (Tensor, error) {
 	var c call
 	c.Int(low).Int(high).Ints(shape...)
 	c.generator(o.Generator)
-	return must(c.create(opRandInt, o, Long))
+	return c.create(opRandInt, o, Long)
 }
 
 // RandPerm makes a vector (Long unless o says otherwise) of 0 … n-1 in random order.
-func RandPerm(n int64, o Options) Tensor {
+func RandPerm(n int64, o Options) Tensor { return must(TryRandPerm(n, o)) }
+
+// TryRandPerm is RandPerm with an error for its panic.
+func TryRandPerm(n int64, o Options) (Tensor, error) {
 	var c call
 	c.Int(n)
 	c.generator(o.Generator)
-	return must(c.create(opRandPerm, o, Long))
+	return c.create(opRandPerm, o, Long)
+}
+
+// EyeWith makes a matrix [n, m] with ones on its diagonal and zeros elsewhere.
+func EyeWith(n, m int64, o Options) Tensor { return must(TryEyeWith(n, m, o)) }
+
+// TryEyeWith is EyeWith with an error for its panic.
+func TryEyeWith(n, m int64, o Options) (Tensor, error) {
+	var c call
+	c.Int(n).Int(m)
+	return c.create(opEye, o, Float)
 }
 
 // ArangeWith makes a vector begin, begin+step, … before end.
 func ArangeWith(begin, end, step float64, o Options) Tensor {
+	return must(TryArangeWith(begin, end, step, o))
+}
+
+// TryArangeWith is ArangeWith with an error for its panic.
+func TryArangeWith(begin, end, step float64, o Options) (Tensor, error) {
 	var c call
 	c.Float(begin).Float(end).Float(step)
-	return must(c.create(opArange, o, Float))
+	return c.create(opArange, o, Float)
+}
+
+// LinspaceWith makes a vector of that many evenly spaced steps from begin to end,
+// both included.
+func LinspaceWith(begin, end float64, steps int64, o Options) Tensor {
+	return must(TryLinspaceWith(begin, end, steps, o))
+}
+
+// TryLinspaceWith is LinspaceWith with an error for its panic.
+func TryLinspaceWith(begin, end float64, steps int64, o Options) (Tensor, error) {
+	var c call
+	c.Float(begin).Float(end).Int(steps)
+	return c.create(opLinspace, o, Float)
+}
+
+// LogspaceWith makes a vector of the powers of base with the exponents of
+// LinspaceWith.
+func LogspaceWith(begin, end float64, steps int64, base float64, o Options) Tensor {
+	return must(TryLogspaceWith(begin, end, steps, base, o))
+}
+
+// TryLogspaceWith is LogspaceWith with an error for its panic.
+func TryLogspaceWith(begin, end float64, steps int64, base float64, o Options) (Tensor, error) {
+	var c call
+	c.Float(begin).Float(end).Int(steps).Float(base)
+	return c.create(opLogspace, o, Float)
 }
 
 // options adds dtype, layout, device and pinned memory.
@@ -198,6 +262,26 @@ type Number interface {
 	uint8 | int8 | int16 | int32 | int64 | float32 | float64
 }
 
+// FromSlice makes a CPU tensor of that shape with a copy of data, which is in
+// row-major order.
+func FromSlice[T Number](data []T, shape ...int64) Tensor {
+	return must(TryFromSlice(data, shape...))
+}
+
+// TryFromSlice is FromSlice with an error for its panic: data that does not fill the
+// shape.
+func TryFromSlice[T Number](data []T, shape ...int64) (Tensor, error) {
+	var zero T
+	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*int(unsafe.Sizeof(zero)))
+	return TryFromBytes(raw, dtypeOf(zero), shape...)
+}
+
+// FromBytes is FromSlice for elements of any type in the machine's byte order,
+// such as Half and BFloat16, which Go does not have.
+func FromBytes(data []byte, dtype int8, shape ...int64) Tensor {
+	return must(TryFromBytes(data, dtype, shape...))
+}
+
 // TryFromBytes is FromBytes with an error for its panic.
 func TryFromBytes(data []byte, dtype int8, shape ...int64) (Tensor, error) {
 	if err := checkDType(dtype); err != nil {
@@ -210,31 +294,22 @@ func TryFromBytes(data []byte, dtype int8, shape ...int64) (Tensor, error) {
 	return adopt(&r, scope), nil
 }
 
-// FromSlice makes a CPU tensor of that shape with a copy of data, which is in
-// row-major order.
-func FromSlice[T Number](data []T, shape ...int64) Tensor {
-	var zero T
-	raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), len(data)*int(unsafe.Sizeof(zero)))
-	return FromBytes(raw, dtypeOf(zero), shape...)
-}
-
-// FromBytes is FromSlice for elements of any type in the machine's byte order,
-// such as Half and BFloat16, which Go does not have.
-func FromBytes(data []byte, dtype int8, shape ...int64) Tensor {
-	return must(TryFromBytes(data, dtype, shape...))
-}
-
 // Slice copies the tensor's elements out, in row-major order, from whatever
 // device it is on. It panics when T is not the tensor's element type.
-func Slice[T Number](t Tensor) []T {
-	var zero T
-	info := t.info()
-	if int8(info.DType) != dtypeOf(zero) {
-		panic(&Error{Op: "torch.Slice", Text: fmt.Sprintf("the tensor's dtype is %d, not that of %T", info.DType, zero)})
-	}
-	data := make([]T, info.Numel)
-	t.Read(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), info.Bytes))
-	return data
+func Slice[T Number](t Tensor) []T { return must(TrySlice[T](t)) }
+
+// TrySlice is Slice with an error for its panic.
+func TrySlice[T Number](t Tensor) (data []T, err error) {
+	err = Try(func() {
+		var zero T
+		info := t.info()
+		if int8(info.DType) != dtypeOf(zero) {
+			panic(&Error{Op: "torch.Slice", Text: fmt.Sprintf("the tensor's dtype is %d, not that of %T", info.DType, zero)})
+		}
+		data = make([]T, info.Numel)
+		t.Read(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(data))), info.Bytes))
+	})
+	return data, err
 }
 
 func dtypeOf(v any) int8 {

@@ -102,18 +102,31 @@ func appendElements(raw []byte, v reflect.Value, shape []int64, size int) ([]byt
 // FromBlob makes a CPU tensor with a copy of the elements at data, which are of that
 // dtype and in row-major order. The caller vouches that so many are there.
 func FromBlob(data unsafe.Pointer, dtype int8, sizes []int64) Tensor {
-	n := sizeOf[dtype]
+	return must(TryFromBlob(data, dtype, sizes))
+}
+
+// TryFromBlob is FromBlob with an error for its panic: sizes that no tensor can have,
+// a dtype that has no elements of its own, or a nil pointer to some.
+func TryFromBlob(data unsafe.Pointer, dtype int8, sizes []int64) (Tensor, error) {
+	n := int64(sizeOf[dtype])
 	if n == 0 {
-		panic(&Error{Op: "torch.FromBlob", Text: fmt.Sprintf("dtype %d has no elements that can be copied", dtype)})
+		return Tensor{}, fromBlobError("dtype %d has no elements that can be copied", dtype)
 	}
 	for _, s := range sizes {
 		if s < 0 {
-			panic(&Error{Op: "torch.FromBlob", Text: fmt.Sprintf("a size is negative: %d", sizes)})
+			return Tensor{}, fromBlobError("a size is negative: %d", sizes)
 		}
-		n *= int(s)
+		if s > 0 && n > math.MaxInt64/s {
+			return Tensor{}, fromBlobError("no memory holds so many elements: %d", sizes)
+		}
+		n *= s
 	}
 	if data == nil && n > 0 {
-		panic(&Error{Op: "torch.FromBlob", Text: "data is nil"})
+		return Tensor{}, fromBlobError("data is nil")
 	}
-	return FromBytes(unsafe.Slice((*byte)(data), n), dtype, sizes...)
+	return TryFromBytes(unsafe.Slice((*byte)(data), n), dtype, sizes...)
+}
+
+func fromBlobError(format string, args ...any) error {
+	return &Error{Op: "torch.FromBlob", Text: fmt.Sprintf(format, args...)}
 }

@@ -709,7 +709,8 @@ func (a Tensor) NanMean(dims []int64, keepDim bool) Tensor {
 	return NanMean(a, dims, keepDim)
 }
 
-// Aminmax returns the smallest and the largest element.
+// Aminmax returns the smallest and the largest element. It has no gradient: take Min
+// and Max for one.
 func Aminmax(a Tensor) (Tensor, Tensor) {
 	return must2(TryAminmax(a))
 }

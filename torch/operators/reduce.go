@@ -213,7 +213,8 @@ func NanSum(a Tensor, dims []int64, keepDim bool) Tensor
 //torch:method
 func NanMean(a Tensor, dims []int64, keepDim bool) Tensor
 
-// Aminmax returns the smallest and the largest element.
+// Aminmax returns the smallest and the largest element. It has no gradient: take Min
+// and Max for one.
 //
 //torch:op aten::aminmax(a, none, false)
 //torch:method
