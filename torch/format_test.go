@@ -2,6 +2,7 @@ package torch_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -52,4 +53,11 @@ func TestStringReadsOnlyTheEdges(t *testing.T) {
 		assert.Equal(t, 7, strings.Count(s, "\n")+1)
 		assert.LessOrEqual(t, torch.LiveTensors(), before+2, "String closes what it makes")
 	})
+}
+
+func ExampleTensor_String() {
+	fmt.Println(torch.FromSlice([]float32{1, 2.5, 3, 4}, 2, 2))
+	// Output:
+	// tensor([[1.0000, 2.5000],
+	//         [3.0000, 4.0000]])
 }

@@ -43,3 +43,22 @@ func TestGeneratorMisuse(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// What PyTorch draws from torch.Generator().manual_seed(7): rand(3), randn(3),
+// randperm(5), to the bit.
+func TestGeneratorDrawsPyTorchsNumbers(t *testing.T) {
+	inScope(t, func() {
+		o := torch.Options{Generator: torch.NewGenerator(torch.Device{}).ManualSeed(7)}
+		defer o.Generator.Close()
+		assert.Equal(t, []float32{0.5349225401878357, 0.19880318641662598, 0.6592116951942444},
+			torch.Slice[float32](torch.RandWith([]int64{3}, o)))
+		assert.Equal(t, []float32{-0.032551974058151245, 1.0110543966293335, 1.7714937925338745},
+			torch.Slice[float32](torch.RandNWith([]int64{3}, o)))
+		assert.Equal(t, []int64{1, 0, 2, 3, 4}, torch.Slice[int64](torch.RandPerm(5, o)))
+
+		closed := torch.NewGenerator(torch.Device{})
+		closed.Close()
+		_, err := torch.TryBernoulli(torch.Ones([]int64{2}, false), closed)
+		assert.ErrorContains(t, err, "closed")
+	})
+}

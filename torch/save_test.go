@@ -5,6 +5,7 @@ import (
 	"encoding/gob"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func TestLoadWhatPyTorchSaved(t *testing.T) {
 
 func TestLoadKeepsStridesAndSharing(t *testing.T) {
 	inScope(t, func() {
-		assert.Equal(t, []int64{1, 8}, torch.Load(filepath.Join(goldens, "strided.pt")).Strides())
+		assert.Equal(t, []int64{1, 8, 12}, torch.Load(filepath.Join(goldens, "strided.pt")).Strides())
 		d := torch.LoadDict(filepath.Join(goldens, "shared.pt"))
 		d["all"].Write(make([]byte, 48))
 		assert.Equal(t, []int64{0, 0, 0}, torch.Slice[int64](d["even"]))
@@ -225,4 +226,18 @@ func TestItem(t *testing.T) {
 		assert.Contains(t, refusal(t, func() { torch.Zeros([]int64{2}, false).Item() }).Text, "2 elements")
 		refusal(t, func() { torch.Tensor{}.Item() })
 	})
+}
+
+func ExampleSaveDict() {
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "weights.pt") // torch.load(path) reads it in Python
+	torch.SaveDict(map[string]torch.Tensor{"weight": torch.Ones([]int64{2, 2}, false)}, path)
+	fmt.Println(torch.LoadDict(path)["weight"])
+	// Output:
+	// tensor([[1., 1.],
+	//         [1., 1.]])
 }

@@ -5,6 +5,7 @@
 // list of numbers becomes a List[int] or a List[float] as needed. Results tell
 // their kinds themselves.
 #include <cstdlib>
+#include <sstream>
 
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -81,7 +82,12 @@ IValue read(Reader &r, const c10::TypePtr &type) {
   }
   if (type->kind() == c10::FloatType::Kind && v.kind == TL_INT)
     return IValue(static_cast<double>(r.next().bits));
-  return untyped(r); // the method checks its type
+  // The method checks its arguments, but not what is in a list that calls itself one
+  // of the right type.
+  IValue value = untyped(r);
+  TORCH_CHECK(value.type()->isSubtypeOf(*type), "a value of type ", value.type()->annotation_str(),
+              " where the method takes one of type ", type->annotation_str());
+  return value;
 }
 
 // Results collects values; what is not released is taken back.
@@ -133,13 +139,15 @@ struct Results {
     else if (v.isList()) values(list_kind(v), v.toListRef());
     else if (v.isGenericDict()) {
       auto dict = v.toGenericDict();
-      plain(TL_DICT, static_cast<int64_t>(dict.size()));
+      const bool tensors = dict.keyType()->kind() == c10::StringType::Kind &&
+                           dict.valueType()->kind() == c10::TensorType::Kind;
+      list.push_back({TL_DICT, static_cast<int64_t>(dict.size()), tensors});
       for (const auto &entry : dict) {
         value(entry.key());
         value(entry.value());
       }
     } else {
-      TORCH_CHECK(false, "the method returns a ", v.type()->str(),
+      TORCH_CHECK(false, "the method returns a ", v.type()->annotation_str(),
                   "; only tensors, numbers, strings, lists, tuples and dictionaries can be returned");
     }
   }
@@ -154,7 +162,7 @@ struct Results {
 };
 
 template <class Named> void put_named(Results &results, const Named &named) {
-  results.plain(TL_DICT, 0);
+  results.list.push_back({TL_DICT, 0, 1});
   int64_t n = 0;
   for (const auto &entry : named) {
     results.string(entry.name);

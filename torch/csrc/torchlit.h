@@ -24,7 +24,8 @@ extern "C" {
 #endif
 
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
-// library is refused with a sentence and not with a crash.
+// library is refused with a sentence and not with a crash. headerABI in
+// torch/internal/libtorch changes with it.
 #define TL_ABI 3
 #define TL_MAX_DIMS 16
 
@@ -235,7 +236,8 @@ typedef struct tl_api {
 
   // jit.cc. A module may be called by several threads at once, as far as its own
   // code allows. Results are one flat array of the kinds above; the array is
-  // freed with results_free, the tensors in it are the caller's.
+  // freed with results_free, the tensors in it are the caller's. The bytes of a
+  // TL_DICT are 1 when it is declared to be from strings to tensors.
   int32_t (*module_load)(const char *path, int64_t device_type, int64_t device_index,
                          tl_module **, tl_error *); // device_type -1: where saved
   int32_t (*module_free)(tl_module *, tl_error *);

@@ -59,6 +59,8 @@ func ModuleTrain(m Module, on bool) error {
 // CallModule runs a method. The caller keeps the tensors in args alive until it
 // has returned, and frees those in the results.
 func CallModule(m Module, method string, args *Args) (r []Result, scope int64, err error) {
+	gate.enter()
+	defer gate.leave()
 	err = do(method, func(e *errorText) (status int32) {
 		r, scope, status = rawModuleCall(m, method, args.values(), e)
 		return status
@@ -111,7 +113,8 @@ func (rs *Results[T]) next() *Result {
 }
 
 // Value returns the next value: nil, a tensor, int64, float64, bool, string, a
-// slice of one of these, []any for other lists and tuples, or map[any]any.
+// slice of one of these, []any for other lists and tuples, a map from strings to
+// tensors, or map[any]any for other dictionaries.
 func (rs *Results[T]) Value() any {
 	r := rs.next()
 	n := int(r.bits)
@@ -149,6 +152,9 @@ func (rs *Results[T]) Value() any {
 		}
 		return list
 	case kindDict:
+		if r.bytes != 0 {
+			return rs.tensors(n)
+		}
 		dict := make(map[any]any, n)
 		for range n {
 			key := rs.Value()
@@ -157,6 +163,15 @@ func (rs *Results[T]) Value() any {
 		return dict
 	}
 	panic(fmt.Sprintf("BUG: a result of kind %d", r.kind))
+}
+
+func (rs *Results[T]) tensors(n int) map[string]T {
+	dict := make(map[string]T, n)
+	for range n {
+		name := rs.Value().(string)
+		dict[name] = rs.take(rs.next())
+	}
+	return dict
 }
 
 func collect[T any](next func() *Result, n int, get func(*Result) T) []T {

@@ -83,6 +83,13 @@ import (
 	"unsafe"
 )
 
+// headerABI is TL_ABI once more, raised with it. The go command does not watch a
+// header outside the package: without a change here it would go on with the package
+// as compiled from the old one.
+const headerABI = 3
+
+var _ [C.TL_ABI]struct{} = [headerABI]struct{}{}
+
 // table is libtorchlit's function table; nil until rawOpen has succeeded.
 var table *C.tl_api
 
