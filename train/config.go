@@ -35,8 +35,8 @@ type Data struct {
 	Flip      bool   `yaml:"flip"`       // mirror every other image
 	Pad       int    `yaml:"pad"`        // random crop: pixels of padding at the data's own size
 	Cutout    int    `yaml:"cutout"`     // side of the square painted over, at the data's own size; 0 none
-	// Sizes trains on smaller images first, which is several times faster and
-	// costs almost no accuracy. Empty: the data's own size throughout.
+	// Sizes trains on smaller images first, which is faster and costs almost no
+	// accuracy. Empty: the data's own size throughout.
 	Sizes []SizePhase `yaml:"sizes"`
 }
 
@@ -68,6 +68,9 @@ type Trainer struct {
 	Precision     string `yaml:"precision"`     // "32" or "bf16-mixed"
 	Deterministic bool   `yaml:"deterministic"` // one thread, so that sums have one order
 	Threads       int    `yaml:"threads"`       // of one operator; 0: a thread a core
+	// AverageEpochs makes the model the mean of the weights at the ends of so many
+	// last epochs; below 2, it is the last ones.
+	AverageEpochs int `yaml:"average_epochs"`
 }
 
 // Checkpoint says how often and how many.
@@ -76,13 +79,14 @@ type Checkpoint struct {
 	Keep             int `yaml:"keep"`                // newest checkpoints kept; the others are deleted
 }
 
-// Default is the recipe of the bundled model, but for the data's place.
+// Default is the recipe of the bundled model, but for the data's place and sizes,
+// which other data have of their own.
 func Default() Config {
 	return Config{
-		Data:    Data{Dir: "data/processed/cifar10", BatchSize: 128, Flip: true, Pad: 4},
+		Data:    Data{Dir: "data/processed/cifar10", BatchSize: 128, Flip: true, Pad: 4, Cutout: 8},
 		Model:   Model{Name: "resnet18", Stem: resnet.CIFARStem},
 		Optim:   Optim{LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, LabelSmoothing: 0.1, WarmUp: 0.2},
-		Trainer: Trainer{MaxEpochs: 16, Precision: "bf16-mixed"},
+		Trainer: Trainer{MaxEpochs: 36, Precision: "bf16-mixed"},
 		Checkpoint: Checkpoint{
 			Keep: 2,
 		},
@@ -110,6 +114,8 @@ func (c *Config) Validate() error {
 		check(slices.Contains([]string{"32", "bf16-mixed"}, c.Trainer.Precision), "trainer.precision=%q: use 32 or bf16-mixed", c.Trainer.Precision),
 		check(c.Checkpoint.EveryNTrainSteps >= 0, "checkpoint.every_n_train_steps=%d: it must not be negative", c.Checkpoint.EveryNTrainSteps),
 		check(c.Checkpoint.Keep >= 1, "checkpoint.keep=%d: keep at least 1", c.Checkpoint.Keep),
+		check(c.Trainer.AverageEpochs >= 0 && c.Trainer.AverageEpochs <= c.Trainer.MaxEpochs, "trainer.average_epochs=%d: give 0 to trainer.max_epochs", c.Trainer.AverageEpochs),
+		check(c.Trainer.AverageEpochs <= c.Checkpoint.Keep, "trainer.average_epochs=%d: raise checkpoint.keep=%d to that, as it averages checkpoints", c.Trainer.AverageEpochs, c.Checkpoint.Keep),
 		check(c.OutputDir != "", "no run folder: set output_dir"),
 		c.validateSizes(),
 	)

@@ -23,6 +23,9 @@ type Events struct {
 	Started func(Started)
 	Step    func(Step)
 	Epoch   func(Epoch)
+	// Averaged tells of the averaged weights: the last epoch's figures, but for the
+	// test set's, which are theirs.
+	Averaged func(Epoch)
 }
 
 // Started tells what is about to be trained.
@@ -92,6 +95,11 @@ func Run(ctx context.Context, cfg Config, events Events) (Epoch, error) {
 	}
 	for r.epoch < cfg.Trainer.MaxEpochs {
 		if err := r.oneEpoch(ctx); err != nil {
+			return r.last, err
+		}
+	}
+	if cfg.Trainer.AverageEpochs > 1 {
+		if err := r.average(ctx); err != nil {
 			return r.last, err
 		}
 	}

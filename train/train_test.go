@@ -150,6 +150,55 @@ func tensors(t *testing.T, cfg train.Config) map[string][]byte {
 	return state
 }
 
+// The model of a finished run can be averaged afterwards; weights are the mean of the
+// checkpoints', and the statistics are the mean weights' own.
+func TestAverageOfTheLastEpochs(t *testing.T) {
+	torchtest.Need(t)
+	torchtest.NoLeak(t)
+	cfg := small(t, stripes(t, 40))
+	cfg.Checkpoint.Keep = 3
+	_, err := train.Run(t.Context(), cfg, train.Events{})
+	require.NoError(t, err)
+
+	cfg.Resume, cfg.Trainer.AverageEpochs = cfg.OutputDir, 3
+	var told train.Epoch
+	last, err := train.Run(t.Context(), cfg, train.Events{Averaged: func(e train.Epoch) { told = e }})
+	require.NoError(t, err)
+	assert.Equal(t, last, told)
+	assert.Greater(t, last.TestAccuracy, 0.9)
+
+	mean := tensorOf(t, filepath.Join(cfg.OutputDir, "model", modeldir.SafetensorsFile), "fc.weight")
+	want := make([]float32, len(mean))
+	paths, err := filepath.Glob(filepath.Join(cfg.OutputDir, "checkpoints", "*"))
+	require.NoError(t, err)
+	require.Len(t, paths, 3)
+	for _, path := range paths {
+		for i, v := range tensorOf(t, path, "fc.weight") {
+			want[i] += v / 3
+		}
+	}
+	assert.InDeltaSlice(t, want, mean, 1e-3) // half precision
+
+	cfg.Trainer.AverageEpochs, cfg.Checkpoint.Keep = 4, 3
+	_, err = train.Run(t.Context(), cfg, train.Events{})
+	assert.ErrorContains(t, err, "give 0 to trainer.max_epochs")
+	cfg.Trainer.MaxEpochs = 4
+	_, err = train.Run(t.Context(), cfg, train.Events{})
+	assert.ErrorContains(t, err, "raise checkpoint.keep=3")
+}
+
+func tensorOf(t *testing.T, path, name string) []float32 {
+	t.Helper()
+	file, err := safetensors.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	v, ok := file.Tensor(name)
+	require.True(t, ok)
+	values, err := safetensors.Float32(v)
+	require.NoError(t, err)
+	return values
+}
+
 func TestBadConfigurations(t *testing.T) {
 	f := func(want string, change func(*train.Config)) {
 		t.Helper()

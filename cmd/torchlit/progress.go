@@ -31,10 +31,14 @@ func newProgress(out *os.File) *progress {
 }
 
 func (p *progress) events() train.Events {
-	return train.Events{Started: p.started, Step: p.stepped, Epoch: p.epoch}
+	return train.Events{Started: p.started, Step: p.stepped, Epoch: p.epoch, Averaged: p.averaged}
 }
 
 func (p *progress) started(s train.Started) {
+	if s.FirstEpoch >= s.Epochs {
+		p.line("all %d epochs of the run are done", s.Epochs)
+		return
+	}
 	p.line("training on %d images of %d classes, testing on %d; %.1f M parameters; epochs %d to %d of %d steps",
 		s.TrainSize, len(s.Classes), s.TestSize, float64(s.Parameters)/1e6, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
 }
@@ -70,6 +74,10 @@ func (p *progress) epoch(e train.Epoch) {
 	p.line("epoch %2d  %2d px  loss %.3f  accuracy %5.2f %%  test loss %.3f  test accuracy %5.2f %%  %4.0f images/s  %s",
 		e.Epoch+1, p.step.Side, e.TrainLoss, 100*e.TrainAccuracy, e.TestLoss, 100*e.TestAccuracy,
 		e.ImagesPerSecond, e.Duration.Round(time.Second))
+}
+
+func (p *progress) averaged(e train.Epoch) {
+	p.line("mean of the last epochs' weights%37s test loss %.3f  test accuracy %5.2f %%", "", e.TestLoss, 100*e.TestAccuracy)
 }
 
 func (p *progress) line(format string, args ...any) {
