@@ -1,4 +1,5 @@
 """What operators.py is written in: makers of inputs, and the recording of a case."""
+import math
 import warnings
 import zlib
 
@@ -68,8 +69,12 @@ def same(a, b):
 
 
 def gradients(function, fixed, inputs):
-    """The gradient of each input that has one, by its name."""
-    inputs = {k: v.double() if v.is_floating_point() else v for k, v in inputs.items()}
+    """The gradient of each input that has one, by its name.
+
+    NaN among the inputs becomes 1/4: the gradient there depends on which half of a
+    kernel, the vectors or the rest, takes the element.
+    """
+    inputs = {k: v.double().nan_to_num(0.25, math.inf, -math.inf) if v.is_floating_point() else v for k, v in inputs.items()}
     leaves = {k: v.requires_grad_() for k, v in inputs.items() if v.is_floating_point() and k not in fixed}
     torch.manual_seed(SEED)
     try:

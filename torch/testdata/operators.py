@@ -9,8 +9,9 @@ calls in the same order. For case i of function F the file holds
     F.i.in.a     the input a, drawn from a generator that F.i seeds
     F.i.out.0    the results; complex ones as view_as_real
     F.i.after.a  the input a afterwards, if the call has changed it
-    F.i.grad.a   the gradient of a, in float64 throughout, for the loss
-                 sum(out · weights) over all results that have one
+    F.i.grad.a   the gradient of a, in float64 throughout and with NaN in the
+                 inputs replaced by 1/4, for the loss sum(out · weights) over all
+                 results that have one
 
 Before each call the default generator is seeded with SEED. Cases draw from
 generators of their own, so another one changes none of the rest.
