@@ -199,8 +199,6 @@ func (c *call) tryBool(op *libtorch.Op) (bool, error) {
 
 func (c *call) run(op *libtorch.Op) Tensor { return must(c.try(op)) }
 
-func (c *call) run2(op *libtorch.Op) (Tensor, Tensor) { return must2(c.try2(op)) }
-
 func (c *call) exec(op *libtorch.Op) { check(c.tryNone(op)) }
 
 // runInPlace runs an operator that overwrites t and returns t.

@@ -81,9 +81,7 @@ func TestKeysOfTheStateDict(t *testing.T) {
 			assert.Equal(t, settings, slices.Sorted(maps.Keys(opt.StateDict())), "before the first step")
 			g.backward(params[:2], 0, nil)
 			opt.Step()
-			for _, key := range settings {
-				want = append(want, key)
-			}
+			want = append(want, settings...)
 			slices.Sort(want)
 			assert.Equal(t, want, slices.Sorted(maps.Keys(opt.StateDict())))
 		})

@@ -41,6 +41,7 @@ func newNet() *net {
 		Layers: []nn.IModule{nn.BatchNorm2d(4, 1e-5, 0.1, true, true), nn.Linear(4, 2, false), (*nn.LinearModule)(nil), nil},
 		Rows:   []torch.Tensor{torch.Ones([]int64{2}, true), {}, torch.Ones([]int64{3}, true)},
 		Scales: [2]torch.Tensor{torch.Ones([]int64{5}, false)},
+		hidden: &nn.LinearModule{},
 		note:   "fields that are not exported are the module's own affair",
 	}
 	n.Init(n)
