@@ -105,8 +105,9 @@ func drainUnderLoad(t *testing.T, grace time.Duration) {
 		t.Errorf("%d requests were answered, %d answers arrived", len(seen), good.Load())
 	}
 	t.Logf("%d answered, %d refused connections, %d cut off before they were accepted", good.Load(), refused.Load(), unseen.Load())
-	// Between the last look at the backlog and the close of the listener lie a few microseconds.
-	if runtime.GOOS != "windows" && unseen.Load() > n/8 {
+	// Between the last look at the backlog and the close of the listener lie a few microseconds, or milliseconds
+	// where the machine is busy with other programs: on this side of the promise a few may be cut off, not most.
+	if runtime.GOOS != "windows" && unseen.Load() > n/2 {
 		t.Errorf("%d of %d clients were cut off instead of refused", unseen.Load(), n)
 	}
 }

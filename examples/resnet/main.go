@@ -50,7 +50,7 @@ func parse(args []string, stdout io.Writer) (s settings, err error) {
 	flags.BoolVar(&s.bf16, "bf16", false, "compute convolutions in bfloat16")
 	flags.Uint64Var(&s.seed, "seed", 1, "of all random numbers")
 	deviceName := flags.String("device", "cpu", "cpu, cuda or cuda:N")
-	epochs := program.Positive(flags, "epochs", 8, "`times` to go through the pictures")
+	epochs := program.Positive(flags, "epochs", 5, "`times` to go through the pictures")
 	batch := program.Positive(flags, "batch", 32, "`pictures` per step")
 	size := program.Positive(flags, "size", 16, "`pixels` that each side of a picture is scaled to")
 	blocks := program.Positive(flags, "blocks", 2, "residual `blocks` in each of the four stages; 2 make a ResNet18")
