@@ -1,21 +1,10 @@
 package jit_test
 
 import (
-	"flag"
 	"os"
 	"testing"
 
-	"github.com/torchlit/torchlit/torch"
+	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
-// TestMain leaves out the examples on a machine without the native library, where
-// the tests skip themselves: an example cannot.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if torch.Available() != nil && os.Getenv("TORCHLIT_REQUIRE_ALL") == "" {
-		if err := flag.Set("test.skip", "^Example"); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { os.Exit(torchtest.Main(m)) }

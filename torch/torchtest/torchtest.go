@@ -2,6 +2,7 @@
 package torchtest
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -24,6 +25,18 @@ func Skip(t testing.TB, reason string) {
 		t.Fatal(reason)
 	}
 	t.Skip(reason)
+}
+
+// Main runs a package's tests. On a machine without the native library, where the
+// tests skip themselves, it leaves out the examples, which cannot.
+func Main(m *testing.M) int {
+	flag.Parse()
+	if torch.Available() != nil && os.Getenv("TORCHLIT_REQUIRE_ALL") == "" {
+		if err := flag.Set("test.skip", "^Example"); err != nil {
+			panic(err)
+		}
+	}
+	return m.Run()
 }
 
 // NoLeak fails the test if it ends with more tensors alive than it began with.
