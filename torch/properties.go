@@ -80,14 +80,14 @@ type Stats struct {
 }
 
 // MemoryStats tells what memory is in use on a device, by all tensors of the
-// process. libtorch does not count the CPU's: its Stats have the tensors that Go
-// holds, [LiveBytes] and [LiveTensors], in Allocated and Allocations, and nothing
-// else.
+// process. Of the CPU, Allocated and Allocations are of the tensors that Go holds,
+// [LiveBytes] and [LiveTensors]; the other numbers are libtorch's own, of blocks
+// above 8 KB, and the peaks are the highest since [EmptyCache] was called.
 func MemoryStats(device Device) (Stats, error) {
-	if device.kind == 0 {
-		return Stats{Allocated: LiveBytes(), Allocations: LiveTensors()}, nil
-	}
 	m, err := libtorch.MemoryStats(device.kind, device.index)
+	if device.kind == 0 {
+		m.Allocated, m.Allocations = LiveBytes(), LiveTensors()
+	}
 	return Stats(m), err
 }
 
@@ -97,6 +97,8 @@ func ResetPeakMemoryStats(device Device) error {
 	return libtorch.ResetMemoryPeaks(device.kind, device.index)
 }
 
-// EmptyCache gives the memory that libtorch holds for later back to the devices of
-// device's type, so that other programs can have it.
+// EmptyCache gives the memory that is held for later tensors back to the devices of
+// device's type, or to the system if that is the CPU, so that others can have it. The
+// CPU's share is never more than what tensors have filled before: worth a call after a
+// large model was loaded or a training run has ended.
 func EmptyCache(device Device) error { return libtorch.EmptyCache(device.kind) }

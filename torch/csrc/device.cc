@@ -38,7 +38,7 @@ const at::AcceleratorHooksInterface &hooks(at::DeviceType type) {
 // accelerator checks that there is such a device, and wakes its type up.
 at::Device accelerator(int64_t device_type, int64_t device_index) {
   auto type = static_cast<at::DeviceType>(device_type);
-  TORCH_CHECK(type != at::kCPU, "the CPU has neither streams nor a memory cache; use a CUDA device");
+  TORCH_CHECK(type != at::kCPU, "the CPU has no streams, and no peaks to reset; use a CUDA device");
   const int64_t n = hooks(type).deviceCount();
   TORCH_CHECK(n > 0, "there is no ", at::DeviceTypeName(type, true), " device: ",
               cuda_missing ? cuda_missing : "the machine has none, or no driver for it");
@@ -141,6 +141,10 @@ int32_t device_synchronize(int64_t device_type, int64_t device_index, tl_error *
 int32_t memory_stats(int64_t device_type, int64_t device_index, tl_memory *out,
                      tl_error *err) {
   return guard(err, [&] {
+    if (device_type == static_cast<int64_t>(at::kCPU)) {
+      *out = allocator_stats();
+      return;
+    }
     at::Device d = numbered(accelerator(device_type, device_index));
     auto stats = allocator(d)->getDeviceStats(d.index());
     constexpr auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
@@ -159,7 +163,10 @@ int32_t memory_reset_peaks(int64_t device_type, int64_t device_index, tl_error *
 }
 
 int32_t memory_empty_cache(int64_t device_type, tl_error *err) {
-  return guard(err, [&] { allocator(accelerator(device_type, -1))->emptyCache(); });
+  return guard(err, [&] {
+    if (device_type == static_cast<int64_t>(at::kCPU)) allocator_trim();
+    else allocator(accelerator(device_type, -1))->emptyCache();
+  });
 }
 
 } // namespace torchlit

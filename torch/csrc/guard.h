@@ -110,6 +110,10 @@ int32_t generator_seed(tl_generator *, int32_t, uint64_t *, tl_error *);
 int32_t generator_state(const tl_generator *, tl_result *, int64_t *, tl_error *);
 int32_t generator_set_state(tl_generator *, const tl_tensor *, tl_error *);
 
+void use_allocator(); // makes allocator.cc that of CPU tensors
+tl_memory allocator_stats();
+void allocator_trim();
+
 void load_accelerators();
 int32_t device_count(int64_t, int64_t *, tl_error *);
 int32_t has_cudnn(int32_t *, tl_error *);

@@ -49,6 +49,7 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       engine_open, engine_share, engine_run, engine_close, image_resize,
   };
   if (abi != TL_ABI) return nullptr;
+  use_allocator();
   load_accelerators();
   return &api;
 }
