@@ -94,8 +94,17 @@ func (c *CSV) Log(step int64, metrics map[string]float64) error {
 	return nil
 }
 
-// Close closes the file.
-func (c *CSV) Close() error {
+// Histogram does nothing: a table has no place for it.
+func (c *CSV) Histogram(int64, string, []float32) error { return nil }
+
+// Image does nothing: a table has no place for it.
+func (c *CSV) Image(int64, string, []byte, string) error { return nil }
+
+// Artifact does nothing: a table has no place for it.
+func (c *CSV) Artifact(string, string, string) error { return nil }
+
+// Finish closes the file. Finishing twice is harmless.
+func (c *CSV) Finish(Status, map[string]float64) error {
 	if c.file == nil {
 		return nil
 	}

@@ -25,8 +25,8 @@ func TestCSVLayout(t *testing.T) {
 		for _, call := range calls {
 			require.NoError(t, c.Log(call.step, call.metrics))
 		}
-		require.Equal(t, want, read(t, path), "the file before Close, as a killed run leaves it")
-		require.NoError(t, c.Close())
+		require.Equal(t, want, read(t, path), "the file before Finish, as a killed run leaves it")
+		require.NoError(t, c.Finish(StatusFinished, nil))
 		require.Equal(t, want, read(t, path))
 	}
 	f("epoch,step,train_loss\n0,50,2.25\n", call{50, map[string]float64{"train_loss": 2.25, "epoch": 0}})
@@ -49,7 +49,7 @@ func TestCSVResume(t *testing.T) {
 		c, err := ResumeCSV(path, step)
 		require.NoError(t, err)
 		require.NoError(t, c.Log(step+1, map[string]float64{"loss": 9}))
-		require.NoError(t, c.Close())
+		require.NoError(t, c.Finish(StatusFinished, nil))
 		require.Equal(t, want, read(t, path))
 	}
 	f("loss,step\n3,1\n2,2\n1,3\n", 2, "loss,step\n3,1\n2,2\n9,3\n")
@@ -67,7 +67,7 @@ func TestCSVResumeNeedsNoFile(t *testing.T) {
 	c, err := ResumeCSV(path, 10)
 	require.NoError(t, err)
 	require.NoError(t, c.Log(11, map[string]float64{"loss": 1}))
-	require.NoError(t, c.Close())
+	require.NoError(t, c.Finish(StatusFinished, nil))
 	require.Equal(t, "loss,step\n1,11\n", read(t, path))
 }
 
@@ -92,7 +92,7 @@ func TestCSVNewReplaces(t *testing.T) {
 	c, err := NewCSV(path)
 	require.NoError(t, err)
 	require.NoError(t, c.Log(1, map[string]float64{"loss": 1}))
-	require.NoError(t, c.Close())
+	require.NoError(t, c.Finish(StatusFinished, nil))
 	require.Equal(t, "loss,step\n1,1\n", read(t, path))
 }
 
@@ -100,8 +100,8 @@ func TestCSVReservedName(t *testing.T) {
 	c, err := NewCSV(filepath.Join(t.TempDir(), "metrics.csv"))
 	require.NoError(t, err)
 	require.ErrorContains(t, c.Log(1, map[string]float64{"step": 1}), "the column is taken")
-	require.NoError(t, c.Close())
-	require.NoError(t, c.Close(), "closing twice is harmless")
+	require.NoError(t, c.Finish(StatusFinished, nil))
+	require.NoError(t, c.Finish(StatusFinished, nil), "finishing twice is harmless")
 }
 
 // TestCSVGoesOnAfterFailedWrite breaks the file under the writer: the row that
@@ -117,7 +117,7 @@ func TestCSVGoesOnAfterFailedWrite(t *testing.T) {
 	row := map[string]float64{"loss": 2}
 	require.ErrorContains(t, c.Log(2, row), path)
 	require.NoError(t, c.Log(2, row))
-	require.NoError(t, c.Close())
+	require.NoError(t, c.Finish(StatusFinished, nil))
 	require.Equal(t, "loss,step\n3,1\n2,2\n", read(t, path))
 }
 
@@ -140,8 +140,11 @@ func FuzzParseRows(f *testing.F) {
 
 type failing struct{ err error }
 
-func (f failing) Log(int64, map[string]float64) error { return f.err }
-func (f failing) Close() error                        { return f.err }
+func (f failing) Log(int64, map[string]float64) error       { return f.err }
+func (f failing) Histogram(int64, string, []float32) error  { return f.err }
+func (f failing) Image(int64, string, []byte, string) error { return f.err }
+func (f failing) Artifact(string, string, string) error     { return f.err }
+func (f failing) Finish(Status, map[string]float64) error   { return f.err }
 
 func TestMultiServesAllDespiteErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "metrics.csv")
@@ -150,9 +153,9 @@ func TestMultiServesAllDespiteErrors(t *testing.T) {
 	broken := errors.New("no network")
 	m := Multi(failing{broken}, c)
 	require.ErrorIs(t, m.Log(1, map[string]float64{"loss": 1}), broken)
-	require.ErrorIs(t, m.Close(), broken)
+	require.ErrorIs(t, m.Finish(StatusFailed, nil), broken)
 	require.Equal(t, "loss,step\n1,1\n", read(t, path))
-	require.NoError(t, Multi().Close())
+	require.NoError(t, Multi().Finish(StatusFinished, nil))
 }
 
 func read(t *testing.T, path string) string {

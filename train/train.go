@@ -323,7 +323,7 @@ func (r *run) augment(side int) dataset.Augment {
 
 func (r *run) close() {
 	if r.log != nil {
-		r.log.Close()
+		r.log.Finish(track.StatusFinished, nil)
 	}
 	if r.opt.Opt != nil {
 		r.opt.Close()
