@@ -103,7 +103,7 @@ fuzz: build ## every fuzz target for FUZZTIME (10s) each
 
 .PHONY: bench
 bench: build ## Go benchmarks (BENCH=pattern)
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
+	$(GO) test -tags interop -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
 
 .PHONY: soak
 soak: build ## long tests for leaks and drift (build tag soak)

@@ -1,6 +1,7 @@
 package torch
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -216,7 +217,8 @@ func (c *call) number(op *libtorch.Op) libtorch.Result {
 }
 
 // Try runs body and returns the error that a function of this package panicked with
-// in it, nil when none did. Other panics go through. With it, a block of functions
+// in it (also the one that says that there is no libtorch, see [Available]), nil when
+// none did. Other panics go through. With it, a block of functions
 // that panic becomes one that returns an error:
 //
 //	err := torch.Try(func() { loss = net.Forward(x).Mean() })
@@ -225,6 +227,11 @@ func Try(body func()) (err error) {
 		switch r := recover().(type) {
 		case nil:
 		case *Error:
+			err = r
+		case error:
+			if !errors.Is(r, libtorch.ErrUnavailable) {
+				panic(r)
+			}
 			err = r
 		default:
 			panic(r)
