@@ -1,10 +1,14 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
 
-// Augment changes a training image at random: crop, flip, cutout, in that
-// order. The zero value copies the image. It holds no state; any number of
-// goroutines may use it.
+	"github.com/torchlit/torchlit/vision"
+)
+
+// Augment is the Transform of small images: crop, flip, cutout, in that order,
+// which keep the image's size. The zero value copies the image. It holds no
+// state; any number of goroutines may use it.
 type Augment struct {
 	// Pad shifts the image by up to Pad pixels in each direction: a crop of
 	// the image's own size out of the image with Pad pixels on every side,
@@ -36,13 +40,15 @@ func (a *Augment) Validate(height, width int) error {
 	return nil
 }
 
-// Apply writes the augmented src to dst; both are height*width*3 bytes RGB HWC
-// and must not overlap. What happens depends on (seed, epoch, index) only,
-// index being the image's place in its set. It panics when Validate would
-// refuse.
-func (a *Augment) Apply(dst, src []byte, height, width int, seed uint64, epoch, index int) {
+// Size returns the size of the image itself.
+func (a *Augment) Size(height, width int) (int, int) { return height, width }
+
+// Apply writes the augmented image to dst, which is as long as src.Pix and does
+// not overlap it. It panics when Validate would refuse.
+func (a *Augment) Apply(dst []byte, src *vision.Image, key Key) {
+	height, width, pix := src.Height, src.Width, src.Pix
 	const augmentations = 2 // keeps this stream apart from Permutation's
-	r := seeded(augmentations, seed, uint64(epoch), uint64(index))
+	r := seeded(augmentations, key.Seed, uint64(key.Epoch), uint64(key.Index))
 	// Every draw is made whether it is used or not: switching one augmentation
 	// on leaves the others as they were.
 	dy, dx := r.below(2*a.Pad+1)-a.Pad, r.below(2*a.Pad+1)-a.Pad
@@ -61,7 +67,7 @@ func (a *Augment) Apply(dst, src []byte, height, width int, seed uint64, epoch, 
 			clear(out)
 			continue
 		}
-		a.shiftRow(out, src[sy*row:][:row], dx)
+		a.shiftRow(out, pix[sy*row:][:row], dx)
 		if flip {
 			flipRow(out)
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/torchlit/torchlit/vision"
 )
 
 // padded returns pixel (y, x) of the image with its border, the slow way.
@@ -63,7 +65,7 @@ func TestAugmentIsSomeCrop(t *testing.T) {
 			for j := range dst {
 				dst[j] = 0xAA // what a reused buffer may hold
 			}
-			a.Apply(dst, src, height, width, 1, 0, i)
+			a.Apply(dst, &vision.Image{Width: width, Height: height, Pix: src}, Key{Seed: 1, Index: i})
 			v, ok := known[string(dst)]
 			require.True(t, ok, "the result is no crop of the image")
 			seen[v] = true
@@ -84,7 +86,7 @@ func TestAugmentCutout(t *testing.T) {
 	dst := make([]byte, len(src))
 	areas := map[int]bool{}
 	for i := range 500 {
-		a.Apply(dst, src, side, side, 1, 0, i)
+		a.Apply(dst, &vision.Image{Width: side, Height: side, Pix: src}, Key{Seed: 1, Index: i})
 		painted := 0
 		for p := range side * side {
 			switch pixel := dst[3*p : 3*p+3]; {
@@ -110,7 +112,8 @@ func TestAugmentGolden(t *testing.T) {
 		s := noise(64, 32, 32)
 		digest, dst := sha256.New(), make([]byte, s.imageLen())
 		for i := range s.Len() {
-			a.Apply(dst, s.Image(i), 32, 32, seed, epoch, i)
+			src := s.view(i)
+			a.Apply(dst, &src, Key{Seed: seed, Epoch: epoch, Index: i})
 			digest.Write(dst)
 		}
 		require.Equal(t, want, hex.EncodeToString(digest.Sum(nil))[:16])
@@ -145,5 +148,6 @@ func TestAugmentAllocatesNothing(t *testing.T) {
 	s := noise(1, 32, 32)
 	dst := make([]byte, s.imageLen())
 	a := &Augment{Pad: 4, Flip: true, Cutout: 8}
-	require.Zero(t, testing.AllocsPerRun(100, func() { a.Apply(dst, s.Image(0), 32, 32, 1, 2, 3) }))
+	src := s.view(0)
+	require.Zero(t, testing.AllocsPerRun(100, func() { a.Apply(dst, &src, Key{Seed: 1, Epoch: 2, Index: 3}) }))
 }

@@ -14,7 +14,8 @@ func BenchmarkAugmentBatch(b *testing.B) {
 	b.ReportAllocs()
 	for epoch := 0; b.Loop(); epoch++ {
 		for i := range s.Len() {
-			a.Apply(dst[i*s.imageLen():][:s.imageLen()], s.Image(i), 32, 32, 1, epoch, i)
+			src := s.view(i)
+			a.Apply(dst[i*s.imageLen():][:s.imageLen()], &src, Key{Seed: 1, Epoch: epoch, Index: i})
 		}
 	}
 	b.ReportMetric(float64(b.N)*128/b.Elapsed().Seconds(), "images/s")
@@ -25,7 +26,7 @@ func BenchmarkLoader(b *testing.B) {
 	s := noise(10_000, 32, 32)
 	b.ReportAllocs()
 	for epoch := 0; b.Loop(); epoch++ {
-		l, err := NewLoader(LoaderConfig{Set: s, BatchSize: 128, Shuffle: true, Epoch: epoch, Augment: &Augment{Pad: 4, Flip: true}})
+		l, err := NewLoader(LoaderConfig{Source: s, BatchSize: 128, Shuffle: true, Epoch: epoch, Transform: &Augment{Pad: 4, Flip: true}})
 		if err != nil {
 			b.Fatal(err)
 		}

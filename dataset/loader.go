@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/torchlit/torchlit/vision"
 )
 
 // Batch is a batch ready to train on. Its slices are reused: they are the
@@ -23,12 +25,13 @@ type Batch struct {
 	labels []int64
 }
 
-// LoaderConfig says what an epoch is made of. Set and BatchSize are needed.
+// LoaderConfig says what an epoch is made of. Source and BatchSize are needed.
 type LoaderConfig struct {
-	Set       *Set
+	Source    Source
 	BatchSize int
-	// Augment changes each image; nil copies it.
-	Augment *Augment
+	// Transform changes each image; nil copies it. What it makes of the images
+	// must have one size.
+	Transform Transform
 	// Shuffle visits the images in the order of Permutation.
 	Shuffle bool
 	// DropLast leaves out a last batch that would not be full.
@@ -57,6 +60,9 @@ type Loader struct {
 	order   []int32 // nil: as stored
 	batches int
 
+	height, width int   // of the batches' images
+	failed        error // why the producer ended early; written before ready closes
+
 	free, ready chan *Batch
 	stop        chan struct{}
 	once        sync.Once
@@ -76,8 +82,13 @@ func NewLoader(cfg LoaderConfig) (*Loader, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	n := cfg.Set.Len()
+	height, width, err := cfg.outputSize()
+	if err != nil {
+		return nil, err
+	}
+	n := cfg.Source.Len()
 	l := &Loader{
+		height: height, width: width,
 		cfg:     cfg,
 		batches: (n + cfg.BatchSize - 1) / cfg.BatchSize,
 		free:    make(chan *Batch, cfg.Depth),
@@ -96,7 +107,7 @@ func NewLoader(cfg LoaderConfig) (*Loader, error) {
 	for range min(cfg.Depth, max(l.batches-cfg.Start, 1)) {
 		l.free <- &Batch{
 			loader: l,
-			pixels: make([]byte, cfg.BatchSize*cfg.Set.imageLen()),
+			pixels: make([]byte, cfg.BatchSize*height*width*3),
 			labels: make([]int64, cfg.BatchSize),
 		}
 	}
@@ -106,20 +117,55 @@ func NewLoader(cfg LoaderConfig) (*Loader, error) {
 
 func (c *LoaderConfig) validate() error {
 	switch {
-	case c.Set == nil || c.Set.Len() == 0:
+	case c.Source == nil || c.Source.Len() == 0:
 		return errors.New("cannot load batches: the data set is empty")
 	case c.BatchSize < 1:
 		return fmt.Errorf("cannot load batches of %d images: the batch size must be at least 1", c.BatchSize)
-	case c.DropLast && c.BatchSize > c.Set.Len():
-		return fmt.Errorf("cannot load batches of %d images: the data set has only %d and a batch that is not full would be dropped; use a smaller batch size", c.BatchSize, c.Set.Len())
+	case c.DropLast && c.BatchSize > c.Source.Len():
+		return fmt.Errorf("cannot load batches of %d images: the data set has only %d and a batch that is not full would be dropped; use a smaller batch size", c.BatchSize, c.Source.Len())
 	case c.Depth < 2:
 		return fmt.Errorf("cannot load batches with depth %d: one is in use while the next is prepared, so it must be at least 2", c.Depth)
 	case c.Start < 0:
 		return fmt.Errorf("cannot start an epoch at batch %d", c.Start)
-	case c.Augment != nil:
-		return c.Augment.Validate(c.Set.Height, c.Set.Width)
 	}
 	return nil
+}
+
+// outputSize is the size of the batches' images: what becomes of the first one.
+func (c *LoaderConfig) outputSize() (height, width int, err error) {
+	err = c.with(0, func(img *vision.Image) error {
+		height, width, err = c.resultSize(img)
+		return err
+	})
+	return height, width, err
+}
+
+// resultSize is the size of what becomes of an image.
+func (c *LoaderConfig) resultSize(img *vision.Image) (height, width int, err error) {
+	if c.Transform == nil {
+		return img.Height, img.Width, nil
+	}
+	if v, ok := c.Transform.(interface{ Validate(height, width int) error }); ok {
+		if err := v.Validate(img.Height, img.Width); err != nil {
+			return 0, 0, err
+		}
+	}
+	height, width = c.Transform.Size(img.Height, img.Width)
+	return height, width, nil
+}
+
+// with calls do with image i, which is there until do returns.
+func (c *LoaderConfig) with(i int, do func(*vision.Image) error) error {
+	if r, ok := c.Source.(resident); ok {
+		img := r.view(i)
+		return do(&img)
+	}
+	img, err := c.Source.Load(i)
+	if err != nil {
+		return err
+	}
+	defer img.Release()
+	return do(img)
 }
 
 // Batches returns the number of batches in a whole epoch.
@@ -166,8 +212,11 @@ func (l *Loader) deliver(b *Batch, ok bool) (*Batch, error) {
 	case <-l.stop:
 		return nil, ErrClosed
 	default:
-		return nil, io.EOF
 	}
+	if l.failed != nil {
+		return nil, l.failed
+	}
+	return nil, io.EOF
 }
 
 // Release gives the batch's memory back for a later batch. The batch must not
@@ -192,7 +241,9 @@ func (l *Loader) produce() {
 	for i := l.cfg.Start; i < l.batches; i++ {
 		select {
 		case b := <-l.free:
-			l.fill(b, i)
+			if l.failed = l.fill(b, i); l.failed != nil {
+				return
+			}
 			l.ready <- b // has room for every buffer there is
 		case <-l.stop:
 			return
@@ -201,22 +252,38 @@ func (l *Loader) produce() {
 }
 
 // fill makes batch number index in b.
-func (l *Loader) fill(b *Batch, index int) {
-	s, size := l.cfg.Set, l.cfg.Set.imageLen()
+func (l *Loader) fill(b *Batch, index int) error {
+	size := l.height * l.width * 3
 	first := index * l.cfg.BatchSize
-	b.Index, b.N = index, min(l.cfg.BatchSize, s.Len()-first)
+	b.Index, b.N = index, min(l.cfg.BatchSize, l.cfg.Source.Len()-first)
 	b.Images, b.Labels = b.pixels[:b.N*size], b.labels[:b.N]
 	for k := range b.N {
 		i := first + k
 		if l.order != nil {
 			i = int(l.order[i])
 		}
-		b.Labels[k] = s.Labels[i]
-		dst := b.Images[k*size:][:size]
-		if a := l.cfg.Augment; a != nil {
-			a.Apply(dst, s.Image(i), s.Height, s.Width, l.cfg.Seed, l.cfg.Epoch, i)
-		} else {
-			copy(dst, s.Image(i))
+		b.Labels[k] = l.cfg.Source.Label(i)
+		err := l.cfg.with(i, func(img *vision.Image) error { return l.show(b.Images[k*size:][:size], img, i) })
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// show writes what becomes of image i.
+func (l *Loader) show(dst []byte, img *vision.Image, i int) error {
+	height, width, err := l.cfg.resultSize(img)
+	switch {
+	case err != nil:
+		return err
+	case height != l.height || width != l.width:
+		return fmt.Errorf("cannot put image %d into a batch: it becomes %dx%d pixels, the first one %dx%d; use a transform with one size for all",
+			i, width, height, l.width, l.height)
+	case l.cfg.Transform == nil:
+		copy(dst, img.Pix)
+	default:
+		l.cfg.Transform.Apply(dst, img, Key{Seed: l.cfg.Seed, Epoch: l.cfg.Epoch, Index: i})
+	}
+	return nil
 }

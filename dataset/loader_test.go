@@ -39,7 +39,7 @@ func newLoader(t *testing.T, cfg LoaderConfig) *Loader {
 func TestLoaderOrder(t *testing.T) {
 	f := func(cfg LoaderConfig, batches int, last int) {
 		t.Helper()
-		cfg.Set = numbered(25)
+		cfg.Source = numbered(25)
 		l := newLoader(t, cfg)
 		require.Equal(t, batches, l.Batches())
 		images, labels, sizes := drain(t, l)
@@ -71,8 +71,8 @@ func TestLoaderOrder(t *testing.T) {
 // the bytes that it would have shown.
 func TestLoaderResume(t *testing.T) {
 	cfg := LoaderConfig{
-		Set: noise(50, 8, 8), BatchSize: 8, Shuffle: true, Seed: 3, Epoch: 4,
-		Augment: &Augment{Pad: 2, Flip: true, Cutout: 3},
+		Source: noise(50, 8, 8), BatchSize: 8, Shuffle: true, Seed: 3, Epoch: 4,
+		Transform: &Augment{Pad: 2, Flip: true, Cutout: 3},
 	}
 	whole, labels, _ := drain(t, newLoader(t, cfg))
 	for start := range 8 {
@@ -88,7 +88,7 @@ func TestLoaderResume(t *testing.T) {
 
 func TestLoaderBoundsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, err := NewLoader(LoaderConfig{Set: numbered(100), BatchSize: 10, Depth: 3})
+		l, err := NewLoader(LoaderConfig{Source: numbered(100), BatchSize: 10, Depth: 3})
 		require.NoError(t, err)
 		defer l.Close()
 		synctest.Wait() // the producer has done all it can
@@ -119,7 +119,7 @@ func TestLoaderBoundsMemory(t *testing.T) {
 func TestLoaderClose(t *testing.T) {
 	for taken := range 5 {
 		synctest.Test(t, func(t *testing.T) {
-			l, err := NewLoader(LoaderConfig{Set: numbered(100), BatchSize: 10, Depth: 2})
+			l, err := NewLoader(LoaderConfig{Source: numbered(100), BatchSize: 10, Depth: 2})
 			require.NoError(t, err)
 			for i := range taken {
 				b, err := l.Next(t.Context())
@@ -141,7 +141,7 @@ func TestLoaderClose(t *testing.T) {
 
 func TestLoaderCloseWakesNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, err := NewLoader(LoaderConfig{Set: numbered(100), BatchSize: 10, Depth: 2})
+		l, err := NewLoader(LoaderConfig{Source: numbered(100), BatchSize: 10, Depth: 2})
 		require.NoError(t, err)
 		for range 2 {
 			_, err := l.Next(t.Context())
@@ -159,7 +159,7 @@ func TestLoaderCloseWakesNext(t *testing.T) {
 }
 
 func TestLoaderCancelled(t *testing.T) {
-	l := newLoader(t, LoaderConfig{Set: numbered(10), BatchSize: 5})
+	l := newLoader(t, LoaderConfig{Source: numbered(10), BatchSize: 5})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err := l.Next(ctx)
@@ -167,7 +167,7 @@ func TestLoaderCancelled(t *testing.T) {
 }
 
 func TestBatchReleasedTwice(t *testing.T) {
-	l := newLoader(t, LoaderConfig{Set: numbered(10), BatchSize: 10})
+	l := newLoader(t, LoaderConfig{Source: numbered(10), BatchSize: 10})
 	b, err := l.Next(context.Background())
 	require.NoError(t, err)
 	b.Release()
@@ -182,11 +182,11 @@ func TestLoaderRefuses(t *testing.T) {
 	}
 	s := numbered(10)
 	f(LoaderConfig{BatchSize: 1}, "empty")
-	f(LoaderConfig{Set: &Set{}, BatchSize: 1}, "empty")
-	f(LoaderConfig{Set: s}, "at least 1")
-	f(LoaderConfig{Set: s, BatchSize: 11, DropLast: true}, "use a smaller batch size")
-	f(LoaderConfig{Set: s, BatchSize: 1, Depth: 1}, "at least 2")
-	f(LoaderConfig{Set: s, BatchSize: 1, Start: -1}, "batch -1")
-	f(LoaderConfig{Set: s, BatchSize: 1, Start: 11}, "10 batches at batch 11")
-	f(LoaderConfig{Set: s, BatchSize: 1, Augment: &Augment{Pad: 5}}, "smaller pad")
+	f(LoaderConfig{Source: &Set{}, BatchSize: 1}, "empty")
+	f(LoaderConfig{Source: s}, "at least 1")
+	f(LoaderConfig{Source: s, BatchSize: 11, DropLast: true}, "use a smaller batch size")
+	f(LoaderConfig{Source: s, BatchSize: 1, Depth: 1}, "at least 2")
+	f(LoaderConfig{Source: s, BatchSize: 1, Start: -1}, "batch -1")
+	f(LoaderConfig{Source: s, BatchSize: 1, Start: 11}, "10 batches at batch 11")
+	f(LoaderConfig{Source: s, BatchSize: 1, Transform: &Augment{Pad: 5}}, "smaller pad")
 }

@@ -123,7 +123,7 @@ func (r *run) remeasure(ctx context.Context) error {
 	}
 	augment := r.augment(side)
 	loader, err := dataset.NewLoader(dataset.LoaderConfig{
-		Set: set, BatchSize: r.cfg.Data.BatchSize, Augment: &augment, Shuffle: true, DropLast: true,
+		Source: set, BatchSize: r.cfg.Data.BatchSize, Transform: &augment, Shuffle: true, DropLast: true,
 		Seed: r.cfg.Seed, Epoch: r.cfg.Trainer.MaxEpochs,
 	})
 	if err != nil {

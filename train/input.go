@@ -45,7 +45,7 @@ func (r *run) input(b *dataset.Batch, side int) (x, y torch.Tensor) {
 // evaluate returns the mean loss and the accuracy on the test set, at the data's
 // own size, in the precision of training.
 func (r *run) evaluate() (loss, accuracy float64, err error) {
-	loader, err := dataset.NewLoader(dataset.LoaderConfig{Set: r.test, BatchSize: 250})
+	loader, err := dataset.NewLoader(dataset.LoaderConfig{Source: r.test, BatchSize: 250})
 	if err != nil {
 		return 0, 0, err
 	}

@@ -184,7 +184,7 @@ func (r *run) oneEpoch(ctx context.Context) error {
 	}
 	augment := r.augment(side)
 	loader, err := dataset.NewLoader(dataset.LoaderConfig{
-		Set: set, BatchSize: r.cfg.Data.BatchSize, Augment: &augment, Shuffle: true, DropLast: true,
+		Source: set, BatchSize: r.cfg.Data.BatchSize, Transform: &augment, Shuffle: true, DropLast: true,
 		Seed: r.cfg.Seed, Epoch: r.epoch, Start: r.batch,
 	})
 	if err != nil {
