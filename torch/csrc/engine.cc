@@ -11,6 +11,7 @@
 // size: see max_activation_bytes.
 #include <algorithm>
 
+#include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
@@ -66,6 +67,13 @@ void run_chunk(tl_engine &e, const uint8_t *images, int64_t n, float *logits) {
       const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
       const int64_t padding[] = {s.padding, s.padding};
       slots[s.output] = at::max_pool2d(x, kernel, stride, padding);
+      break;
+    }
+    case TL_STEP_AVGPOOL: {
+      const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
+      const int64_t padding[] = {0, 0};
+      slots[s.output] = at::avg_pool2d(x, kernel, stride, padding, /*ceil_mode=*/true,
+                                       /*count_include_pad=*/false);
       break;
     }
     case TL_STEP_POOL_LINEAR: {

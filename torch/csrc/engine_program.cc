@@ -56,6 +56,14 @@ struct Builder {
     return {channels, out(in.h), out(in.w)};
   }
 
+  // An average pool keeps what is left at the lower and right edge (ceil_mode).
+  static Shape average(const tl_step &s, const Shape &in) {
+    TORCH_CHECK(s.kernel > 0 && s.stride > 0 && s.stride <= s.kernel && s.padding == 0,
+                "bad kernel, stride or padding");
+    auto out = [&](int64_t n) { return n < s.kernel ? 1 : (n - s.kernel + s.stride - 1) / s.stride + 1; };
+    return {in.c, out(in.h), out(in.w)};
+  }
+
   void convolution(const tl_step &s) {
     Shape in = get(s.input);
     at::Tensor weight = tensor(s.weight, "weight", 4), bias = tensor(s.bias, "bias", 1);
@@ -88,6 +96,7 @@ struct Builder {
     switch (s.kind) {
     case TL_STEP_CONV: convolution(s); break;
     case TL_STEP_MAXPOOL: put(s.output, shrink(s, in, in.c)); break;
+    case TL_STEP_AVGPOOL: put(s.output, average(s, in)); break;
     case TL_STEP_POOL_LINEAR: linear(s); break;
     default: TORCH_CHECK(false, "a step of unknown kind ", s.kind);
     }

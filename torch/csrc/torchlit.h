@@ -129,6 +129,7 @@ enum {
   TL_STEP_CONV = 0,
   TL_STEP_MAXPOOL = 1,
   TL_STEP_POOL_LINEAR = 2,
+  TL_STEP_AVGPOOL = 3,
 };
 
 typedef struct tl_step {

@@ -28,6 +28,10 @@ const (
 	// PoolLinear averages over the image and applies the linear layer. It is the
 	// last step, and its result the logits.
 	PoolLinear Kind = libtorch.StepPoolLinear
+	// AvgPool is a square average pool without padding. What a window lacks at the
+	// lower and right edge does not count (PyTorch: ceil_mode, not
+	// count_include_pad).
+	AvgPool Kind = libtorch.StepAvgPool
 )
 
 // NoSlot as Step.Residual says that nothing is added.
@@ -42,9 +46,10 @@ type Step struct {
 	Output   int // slot written: the residual's, if there is one
 
 	Kernel, Stride, Padding int64
+	Groups                  int64 // of a convolution; 0 means 1
 	Relu                    bool
 
-	Weight []float32 // [Out, In, Kernel, Kernel], or [Out, In] of the linear layer
+	Weight []float32 // [Out, In/Groups, Kernel, Kernel], or [Out, In] of the linear layer
 	Bias   []float32 // [Out]
 	Out    int64
 	In     int64
@@ -116,15 +121,15 @@ func Open(config Config, steps []Step) (*Engine, error) {
 func lower(s *Step, made *[]libtorch.Value) (libtorch.Step, error) {
 	low := libtorch.Step{
 		Kind: int64(s.Kind), Input: int64(s.Input), Residual: int64(s.Residual), Output: int64(s.Output),
-		Kernel: s.Kernel, Stride: s.Stride, Padding: s.Padding, Groups: 1,
+		Kernel: s.Kernel, Stride: s.Stride, Padding: s.Padding, Groups: max(1, s.Groups),
 	}
 	if s.Relu {
 		low.Relu = 1
 	}
-	if s.Kind == MaxPool {
+	if s.Kind == MaxPool || s.Kind == AvgPool {
 		return low, nil
 	}
-	shape := []int64{s.Out, s.In, s.Kernel, s.Kernel}
+	shape := []int64{s.Out, s.In / low.Groups, s.Kernel, s.Kernel}
 	if s.Kind == PoolLinear {
 		shape = shape[:2]
 	}

@@ -51,6 +51,57 @@ func TestTinyNetwork(t *testing.T) {
 	}
 }
 
+// TestAveragePool: windows at the lower and right edge average what they have.
+func TestAveragePool(t *testing.T) {
+	torchtest.Need(t)
+	config, steps := tiny()
+	config.Height, config.Width = 3, 3
+	pool := Step{Name: "pool", Kind: AvgPool, Residual: NoSlot, Output: 2, Kernel: 2, Stride: 2}
+	steps[0].Input, steps[1].Input = 2, 2
+	e, err := Open(config, append([]Step{pool}, steps...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	// The image is 0 but for its last pixel, whose window of one is averaged with
+	// three windows of zeros; the sum over channels is doubled.
+	image := make([]byte, 27)
+	copy(image[24:], []byte{255, 255, 255})
+	logits := make([]float32, 2)
+	if err := e.Run(image, 1, logits); err != nil {
+		t.Fatal(err)
+	}
+	if logits[0] != 1.5 {
+		t.Errorf("got %v; want 1.5", logits[0])
+	}
+}
+
+// TestGroups: each half of the channels has filters of its own.
+func TestGroups(t *testing.T) {
+	torchtest.Need(t)
+	for _, plain := range []bool{false, true} {
+		config := Config{Height: 1, Width: 1, Classes: 1, Slots: 3, Std: [3]float32{1, 1, 1}, Plain: plain}
+		spread := Step{Name: "spread", Kind: Conv, Residual: NoSlot, Output: 1, Kernel: 1, Stride: 1,
+			Weight: []float32{1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1}, Bias: make([]float32, 4), Out: 4, In: 3}
+		grouped := Step{Name: "grouped", Kind: Conv, Input: 1, Residual: NoSlot, Output: 2, Kernel: 1, Stride: 1,
+			Groups: 2, Weight: []float32{1, 10, 100, 1000}, Bias: make([]float32, 2), Out: 2, In: 4}
+		fc := Step{Name: "fc", Kind: PoolLinear, Input: 2, Residual: NoSlot,
+			Weight: []float32{1, 1}, Bias: []float32{0}, Out: 1, In: 2}
+		e, err := Open(config, []Step{spread, grouped, fc})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		logits := make([]float32, 1)
+		if err := e.Run([]byte{51, 102, 255}, 1, logits); err != nil { // 0.2, 0.4, 1 and their sum
+			t.Fatal(err)
+		}
+		if want := float32(0.2 + 4 + 100 + 1600); logits[0] != want {
+			t.Errorf("plain %v: got %v; want %v", plain, logits[0], want)
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	torchtest.Need(t)
 	f := func(change func(*Config, []Step), want string) {

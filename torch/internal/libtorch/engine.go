@@ -10,6 +10,7 @@ const (
 	StepConv       = iota // convolve, add the bias and the residual, rectify
 	StepMaxPool           // square max-pool
 	StepPoolLinear        // average over the image, then the linear layer; always the last
+	StepAvgPool           // square average pool that keeps what is left at the edges
 )
 
 // Step is one operation of an engine's program on its slots, which hold the
