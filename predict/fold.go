@@ -29,7 +29,7 @@ type Weights interface {
 // in float64, so that only the results are rounded.
 func fold(w Weights, c resnet.Conv) (weight, bias []float32, err error) {
 	r := reader{w: w}
-	weight = r.read(c.Conv+".weight", c.Out, c.In, c.Kernel, c.Kernel)
+	weight = r.read(c.Conv+".weight", c.Out, c.In/c.Groups, c.Kernel, c.Kernel)
 	gamma := r.read(c.BN+".weight", c.Out)
 	beta := r.read(c.BN+".bias", c.Out)
 	mean := r.read(c.BN+".running_mean", c.Out)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
@@ -78,6 +79,47 @@ func TestLogitsEqualPyTorch(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLogitsEqualTheTrainedNetworks compares with the network that is trained, in
+// evaluation.
+func TestLogitsEqualTheTrainedNetworks(t *testing.T) {
+	f := func(architecture string, stem resnet.Stem, size int) {
+		t.Helper()
+		n := mustNetwork(t, architecture, stem, size, 5)
+		r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 2, Threads: 2}))
+		in := images(r, 2)
+		net := resnet.New(n.Spec)
+		defer net.Close()
+		net.Train(false)
+		want := make([][]float32, len(in))
+		torch.Scope(func(func(torch.Tensor) torch.Tensor) {
+			state := map[string]torch.Tensor{}
+			for name := range net.StateDict() {
+				v, _ := n.Weights.Tensor(name)
+				state[name] = torch.FromBytes(v.Data, torch.Float, v.Shape...)
+			}
+			if err := net.SetStateDict(state); err != nil {
+				t.Fatal(err)
+			}
+			for i, image := range in {
+				x := make([]float32, len(image)) // planar
+				for p := range size * size {
+					for c := range 3 {
+						x[c*size*size+p] = (float32(image[3*p+c])/255 - n.Mean[c]) / n.Std[c]
+					}
+				}
+				torch.NoGrad(func() {
+					want[i] = torch.Slice[float32](net.Forward(torch.FromSlice(x, 1, 3, int64(size), int64(size))))
+				})
+			}
+		})
+		mustBeNear(t, mustLogits(t, r, in), want, 1e-4)
+	}
+	f("resnet18", resnet.CIFARStem, 32)
+	f("resnet34d", resnet.ImageNetStem, 65)
+	f("resnet26d", resnet.CIFARStem, 13)
+	f("resnext50d_32x4d", resnet.ImageNetStem, 70)
 }
 
 // TestBatchEqualsSingles also crosses the sizes at which a batch runs as several

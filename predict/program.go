@@ -21,14 +21,17 @@ type program struct {
 // compile walks the description once, folding as it goes.
 func compile(spec resnet.Spec, w Weights) ([]engine.Step, error) {
 	p := program{weights: w}
-	p.conv(spec.StemConv(), 0, engine.NoSlot, 1, true)
-	x := 1
+	x := 0
+	for _, c := range spec.StemConvs() {
+		p.conv(c, x, engine.NoSlot, (x+1)%slots, true)
+		x = (x + 1) % slots
+	}
 	if spec.StemPool() {
 		p.steps = append(p.steps, engine.Step{
-			Name: "maxpool", Kind: engine.MaxPool, Input: 1, Residual: engine.NoSlot, Output: 2,
+			Name: "maxpool", Kind: engine.MaxPool, Input: x, Residual: engine.NoSlot, Output: (x + 1) % slots,
 			Kernel: 3, Stride: 2, Padding: 1,
 		})
-		x = 2
+		x = (x + 1) % slots
 	}
 	for _, b := range spec.Blocks() {
 		x = p.block(b, x)
@@ -47,7 +50,15 @@ func (p *program) block(b resnet.Block, x int) int {
 	identity := x
 	if b.Shortcut != nil {
 		identity = (x + 1) % slots
-		p.conv(*b.Shortcut, x, engine.NoSlot, identity, false)
+		in := x
+		if b.Pool {
+			p.steps = append(p.steps, engine.Step{
+				Name: b.Shortcut.Conv + " (pool)", Kind: engine.AvgPool, Input: x, Residual: engine.NoSlot, Output: identity,
+				Kernel: 2, Stride: 2,
+			})
+			in = identity
+		}
+		p.conv(*b.Shortcut, in, engine.NoSlot, identity, false)
 	}
 	last := len(b.Convs) - 1
 	in := x
@@ -68,7 +79,7 @@ func (p *program) conv(c resnet.Conv, in, residual, out int, relu bool) {
 	p.err = err
 	p.steps = append(p.steps, engine.Step{
 		Name: c.Conv, Kind: engine.Conv, Input: in, Residual: residual, Output: out,
-		Kernel: c.Kernel, Stride: c.Stride, Padding: c.Padding, Relu: relu,
+		Kernel: c.Kernel, Stride: c.Stride, Padding: c.Padding, Groups: c.Groups, Relu: relu,
 		Weight: weight, Bias: bias, Out: c.Out, In: c.In,
 	})
 }

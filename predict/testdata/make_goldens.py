@@ -1,12 +1,11 @@
-"""Makes goldens.json: logits of ResNets with seeded weights, by plain PyTorch.
+"""Makes goldens.json: logits of ResNets with seeded weights, by timm's networks.
 
-    pip install torch==2.11.0 numpy==2.3.5 && python make_goldens.py
+    pip install torch==2.11.0 timm==1.0.31 numpy==2.4.6 && python make_goldens.py
 
 Weights and images are functions of their names (weights_test.go has the same
-functions), so only the logits are kept. The network is written out with
-PyTorch's own layers in evaluation mode: BatchNorm is not folded, nothing is
-fused, the memory format is PyTorch's default. Logits are computed in float32,
-as a user of PyTorch gets them.
+functions), so only the logits are kept. The networks are in evaluation mode:
+BatchNorm is not folded, nothing is fused, the memory format is PyTorch's
+default. Logits are computed in float32, as a user of PyTorch gets them.
 """
 
 import json
@@ -14,12 +13,11 @@ import math
 import pathlib
 
 import numpy as np
+import timm
 import torch
-import torch.nn.functional as F
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-LAYERS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 IMAGES = 3
 CLASSES = 10
 
@@ -57,43 +55,20 @@ def image(name: str, size: int) -> torch.Tensor:
     return (x.float() / 255 - MEAN) / STD
 
 
-def conv_bn(x, conv, bn, out, kernel, stride):
-    x = F.conv2d(x, weight(conv + ".weight", out, x.shape[1], kernel, kernel), None, stride, kernel // 2)
-    return F.batch_norm(
-        x,
-        weight(bn + ".running_mean", out),
-        weight(bn + ".running_var", out),
-        weight(bn + ".weight", out),
-        weight(bn + ".bias", out),
-    )
-
-
-def block(x, name, width, stride, bottleneck):
-    out = width * 4 if bottleneck else width
-    identity = x
-    if stride != 1 or x.shape[1] != out:
-        identity = conv_bn(x, name + ".downsample.0", name + ".downsample.1", out, 1, stride)
-    if bottleneck:
-        convs = [(width, 1, 1), (width, 3, stride), (out, 1, 1)]
-    else:
-        convs = [(width, 3, stride), (out, 3, 1)]
-    for i, (channels, kernel, step) in enumerate(convs, 1):
-        x = conv_bn(x, f"{name}.conv{i}", f"{name}.bn{i}", channels, kernel, step)
-        x = F.relu(x if i < len(convs) else x + identity)
-    return x
-
-
-def resnet(x, architecture, stem):
+def network(architecture: str, stem: str) -> torch.nn.Module:
+    """timm's network in evaluation mode, with the surgery that the CIFAR stem is."""
+    model = timm.create_model(architecture, num_classes=CLASSES)
     if stem == "cifar":
-        x = F.relu(conv_bn(x, "conv1", "bn1", 64, 3, 1))
-    else:
-        x = F.max_pool2d(F.relu(conv_bn(x, "conv1", "bn1", 64, 7, 2)), 3, 2, 1)
-    for stage, n in enumerate(LAYERS[architecture]):
-        for i in range(n):
-            stride = 2 if stage > 0 and i == 0 else 1
-            x = block(x, f"layer{stage + 1}.{i}", 64 << stage, stride, architecture == "resnet50")
-    x = x.mean((2, 3))
-    return F.linear(x, weight("fc.weight", CLASSES, x.shape[1]), weight("fc.bias", CLASSES))
+        model.maxpool = torch.nn.Identity()
+        if isinstance(model.conv1, torch.nn.Sequential):
+            model.conv1[0].stride = (1, 1)
+        else:
+            model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    model.load_state_dict({
+        name: torch.tensor(1) if name.endswith("num_batches_tracked") else weight(name, *t.shape)
+        for name, t in model.state_dict().items()
+    })
+    return model.eval()
 
 
 def main():
@@ -105,10 +80,20 @@ def main():
         ("resnet34", "cifar", 24),
         ("resnet50", "", 64),
         ("resnet50", "", 97),
+        ("resnet18d", "", 64),
+        ("resnet18d", "", 97),
+        ("resnet18d", "cifar", 24),
+        ("resnet50d", "", 33),
+        ("resnet50c", "", 64),
+        ("resnet101", "cifar", 16),
+        ("wide_resnet50_2", "", 64),
+        ("resnext50_32x4d", "", 64),
+        ("resnext50_32x4d", "cifar", 17),
+        ("resnext101_32x8d", "", 40),
     ]:
         x = torch.stack([image(f"image{i}", size) for i in range(IMAGES)])
         with torch.inference_mode():
-            logits = resnet(x, architecture, stem)
+            logits = network(architecture, stem)(x)
         goldens.append({"architecture": architecture, "stem": stem, "size": size, "logits": logits.tolist()})
     path = pathlib.Path(__file__).with_name("goldens.json")
     text = ",\n".join(" " + json.dumps(g) for g in goldens)

@@ -19,11 +19,12 @@ const (
 // Net is a trainable network. It belongs to one goroutine.
 type Net struct {
 	nn.Module
-	Stem   *ConvBN
+	Stem   []*ConvBN
 	Blocks []*BlockModule
 	FC     *nn.LinearModule
 
-	spec Spec
+	spec   Spec
+	frozen int // stages that Freeze holds
 }
 
 // ConvBN is a convolution and its batch normalisation.
@@ -40,16 +41,17 @@ type BlockModule struct {
 	nn.Module
 	Convs    []*ConvBN
 	Shortcut *ConvBN // nil for the identity
+
+	pool bool // before the shortcut: see Block.Pool
 }
 
 // New builds a network with fresh weights: convolutions Kaiming-normal by
 // fan-out, as torchvision does, the classifier PyTorch's default, and the last
 // normalisation of each block zero, so that training starts from an identity.
 func New(spec Spec) *Net {
-	net := &Net{
-		spec: spec,
-		Stem: newConvBN(spec.StemConv()),
-		FC:   nn.Linear(spec.Features(), spec.NumClasses, true),
+	net := &Net{spec: spec, FC: nn.Linear(spec.Features(), spec.NumClasses, true)}
+	for _, c := range spec.StemConvs() {
+		net.Stem = append(net.Stem, newConvBN(c))
 	}
 	for _, b := range spec.Blocks() {
 		net.Blocks = append(net.Blocks, newBlock(b))
@@ -59,7 +61,7 @@ func New(spec Spec) *Net {
 }
 
 func newBlock(b Block) *BlockModule {
-	m := &BlockModule{}
+	m := &BlockModule{pool: b.Pool}
 	for _, c := range b.Convs {
 		m.Convs = append(m.Convs, newConvBN(c))
 	}
@@ -73,7 +75,7 @@ func newBlock(b Block) *BlockModule {
 
 func newConvBN(c Conv) *ConvBN {
 	m := &ConvBN{
-		Conv: nn.Conv2d(c.In, c.Out, c.Kernel, c.Stride, c.Padding, 1, 1, false, "zeros"),
+		Conv: nn.Conv2d(c.In, c.Out, c.Kernel, c.Stride, c.Padding, 1, c.Groups, false, "zeros"),
 		BN:   nn.BatchNorm2d(c.Out, bnEps, bnMomentum, true, true),
 		desc: c,
 	}
@@ -94,7 +96,9 @@ func (n *Net) Forward(x torch.Tensor) torch.Tensor {
 // ForwardFeatures maps images [N, 3, H, W], normalised, to the vectors
 // [N, features] that the classifier sees.
 func (n *Net) ForwardFeatures(x torch.Tensor) torch.Tensor {
-	x = n.Stem.Forward(x).ReluI()
+	for _, c := range n.Stem {
+		x = c.Forward(x).ReluI()
+	}
 	if n.spec.StemPool() {
 		x = torch.MaxPool2d(x, []int64{3, 3}, []int64{2, 2}, []int64{1, 1}, []int64{1, 1}, false)
 	}
@@ -108,7 +112,10 @@ func (n *Net) ForwardFeatures(x torch.Tensor) torch.Tensor {
 func (b *BlockModule) Forward(x torch.Tensor) torch.Tensor {
 	identity := x
 	if b.Shortcut != nil {
-		identity = b.Shortcut.Forward(x)
+		if b.pool {
+			identity = torch.AvgPool2d(x, []int64{2, 2}, []int64{2, 2}, []int64{0, 0}, true, false)
+		}
+		identity = b.Shortcut.Forward(identity)
 	}
 	last := len(b.Convs) - 1
 	for _, c := range b.Convs[:last] {
@@ -123,7 +130,10 @@ func (c *ConvBN) Forward(x torch.Tensor) torch.Tensor { return c.BN.Forward(c.Co
 
 // named lists the network's own tensors in the order of Spec.Tensors.
 func (n *Net) named() []namedTensor {
-	list := n.Stem.named()
+	var list []namedTensor
+	for _, c := range n.Stem {
+		list = append(list, c.named()...)
+	}
 	for _, b := range n.Blocks {
 		for _, c := range b.Convs {
 			list = append(list, c.named()...)

@@ -2,14 +2,19 @@
 // who train them, those who serve them and those who store them.
 //
 // A [Spec] is the description. [New] builds the trainable network from it; a
-// serving engine folds [Spec.StemConv] and [Spec.Blocks] into its steps. Tensors
-// have the names that timm and torchvision give them. Architecture: He et al.,
-// Deep Residual Learning, https://arxiv.org/abs/1512.03385, in torchvision's
-// variant, which strides in the 3×3 convolution of a bottleneck.
+// serving engine folds [Spec.StemConvs] and [Spec.Blocks] into its steps. Tensors
+// have the names that timm and torchvision give them. Architectures:
+//
+//   - ResNet: He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385, in
+//     torchvision's variant, which strides in the 3×3 convolution of a bottleneck;
+//   - C and D: He et al., Bag of Tricks, https://arxiv.org/abs/1812.01187;
+//   - wide: Zagoruyko and Komodakis, https://arxiv.org/abs/1605.07146;
+//   - ResNeXt: Xie et al., Aggregated Transformations, https://arxiv.org/abs/1611.05431.
 package resnet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -18,9 +23,11 @@ import (
 type Stem string
 
 const (
-	// ImageNetStem is a 7×7 convolution of stride 2 and a 3×3 max-pool of stride 2.
+	// ImageNetStem is a 7×7 convolution of stride 2 (in a C or D network three of
+	// 3×3, the first of stride 2) and a 3×3 max-pool of stride 2.
 	ImageNetStem Stem = ""
-	// CIFARStem is a 3×3 convolution of stride 1 without a pool, for small images.
+	// CIFARStem is for small images: a 3×3 convolution of stride 1 without a pool. A C
+	// or D network keeps its three convolutions and does not stride in the first.
 	CIFARStem Stem = "cifar"
 )
 
@@ -29,29 +36,20 @@ type Spec struct {
 	Architecture string // such as "resnet18"
 	Bottleneck   bool   // blocks of three convolutions, else of two
 	Layers       [4]int // blocks in each stage
+	DeepStem     bool   // three 3×3 convolutions in the stem: C and D
+	PoolShortcut bool   // shortcuts average before they convolve, instead of striding: D
+	Groups       int64  // of the 3×3 convolution of a bottleneck; 0 means 1
+	BaseWidth    int64  // channels of a group in the first stage; 0 means 64
 	Stem         Stem
 	NumClasses   int64
 }
 
-var families = map[string]Spec{
-	"resnet18": {Layers: [4]int{2, 2, 2, 2}},
-	"resnet34": {Layers: [4]int{3, 4, 6, 3}},
-	"resnet50": {Layers: [4]int{3, 4, 6, 3}, Bottleneck: true},
-}
-
-// Architectures lists the names that Describe knows.
-func Architectures() []string {
-	var names []string
-	for name := range families {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// Architectures lists the names that Describe knows, in alphabetical order.
+func Architectures() []string { return slices.Sorted(maps.Keys(families())) }
 
 // Describe returns the Spec of an architecture.
 func Describe(architecture string, stem Stem, numClasses int64) (Spec, error) {
-	s, ok := families[architecture]
+	s, ok := families()[architecture]
 	if !ok {
 		return Spec{}, fmt.Errorf("cannot build architecture %q: known are %q", architecture, Architectures())
 	}
@@ -71,26 +69,41 @@ func Describe(architecture string, stem Stem, numClasses int64) (Spec, error) {
 type Conv struct {
 	Conv, BN                         string
 	In, Out, Kernel, Stride, Padding int64
+	Groups                           int64
 }
 
 // Block describes a residual block: relu(convs(x) + shortcut(x)), with a relu
 // between the convolutions.
 type Block struct {
+	Stage    int // 1 to 4
 	Convs    []Conv
 	Shortcut *Conv // nil for the identity
+	// Pool puts a 2×2 average pool of stride 2 before the shortcut's convolution. At
+	// an odd edge it averages the pixels that are there.
+	Pool bool
 }
 
-// StemConv describes the first convolution.
-func (s Spec) StemConv() Conv {
-	c := Conv{Conv: "conv1", BN: "bn1", In: 3, Out: 64, Kernel: 7, Stride: 2, Padding: 3}
+// StemConvs describes the convolutions before the first stage. A relu follows each.
+func (s Spec) StemConvs() []Conv {
+	stride := int64(2)
 	if s.Stem == CIFARStem {
-		c.Kernel, c.Stride, c.Padding = 3, 1, 1
+		stride = 1
 	}
-	return c
+	switch {
+	case s.DeepStem:
+		return []Conv{
+			{"conv1.0", "conv1.1", 3, 32, 3, stride, 1, 1},
+			{"conv1.3", "conv1.4", 32, 32, 3, 1, 1, 1},
+			{"conv1.6", "bn1", 32, 64, 3, 1, 1, 1},
+		}
+	case s.Stem == CIFARStem:
+		return []Conv{{"conv1", "bn1", 3, 64, 3, 1, 1, 1}}
+	}
+	return []Conv{{"conv1", "bn1", 3, 64, 7, 2, 3, 1}}
 }
 
 // StemPool tells whether a 3×3 max-pool of stride 2 and padding 1 follows the
-// first convolution.
+// stem's convolutions.
 func (s Spec) StemPool() bool { return s.Stem == ImageNetStem }
 
 // Features is the length of the vector that the classifier "fc" sees: the
@@ -116,7 +129,9 @@ func (s Spec) Blocks() []Block {
 				stride = 2
 			}
 			prefix := "layer" + strconv.Itoa(stage+1) + "." + strconv.Itoa(i)
-			blocks = append(blocks, s.block(prefix, in, width, stride))
+			b := s.block(prefix, in, width, stride)
+			b.Stage = stage + 1
+			blocks = append(blocks, b)
 			in = width * s.expansion()
 		}
 	}
@@ -124,19 +139,29 @@ func (s Spec) Blocks() []Block {
 }
 
 func (s Spec) block(prefix string, in, width, stride int64) Block {
-	conv := func(i, in, out, kernel, stride int64) Conv {
+	conv := func(i, in, out, kernel, stride, groups int64) Conv {
 		n := strconv.FormatInt(i, 10)
-		return Conv{prefix + ".conv" + n, prefix + ".bn" + n, in, out, kernel, stride, kernel / 2}
+		return Conv{prefix + ".conv" + n, prefix + ".bn" + n, in, out, kernel, stride, kernel / 2, groups}
 	}
 	out := width * s.expansion()
 	var b Block
 	if s.Bottleneck {
-		b.Convs = []Conv{conv(1, in, width, 1, 1), conv(2, width, width, 3, stride), conv(3, width, out, 1, 1)}
+		groups, base := max(1, s.Groups), s.BaseWidth
+		if base == 0 {
+			base = 64
+		}
+		inner := width * base / 64 * groups
+		b.Convs = []Conv{conv(1, in, inner, 1, 1, 1), conv(2, inner, inner, 3, stride, groups), conv(3, inner, out, 1, 1, 1)}
 	} else {
-		b.Convs = []Conv{conv(1, in, width, 3, stride), conv(2, width, out, 3, 1)}
+		b.Convs = []Conv{conv(1, in, width, 3, stride, 1), conv(2, width, out, 3, 1, 1)}
 	}
-	if stride != 1 || in != out {
-		b.Shortcut = &Conv{prefix + ".downsample.0", prefix + ".downsample.1", in, out, 1, stride, 0}
+	switch {
+	case stride == 1 && in == out:
+	case s.PoolShortcut: // timm's first place is the pool's, even where there is none
+		b.Pool = stride == 2
+		b.Shortcut = &Conv{prefix + ".downsample.1", prefix + ".downsample.2", in, out, 1, 1, 0, 1}
+	default:
+		b.Shortcut = &Conv{prefix + ".downsample.0", prefix + ".downsample.1", in, out, 1, stride, 0, 1}
 	}
 	return b
 }
@@ -152,12 +177,14 @@ type Tensor struct {
 func (s Spec) Tensors() []Tensor {
 	var list []Tensor
 	conv := func(c Conv) {
-		list = append(list, Tensor{c.Conv + ".weight", []int64{c.Out, c.In, c.Kernel, c.Kernel}})
+		list = append(list, Tensor{c.Conv + ".weight", []int64{c.Out, c.In / c.Groups, c.Kernel, c.Kernel}})
 		for _, part := range []string{".weight", ".bias", ".running_mean", ".running_var"} {
 			list = append(list, Tensor{c.BN + part, []int64{c.Out}})
 		}
 	}
-	conv(s.StemConv())
+	for _, c := range s.StemConvs() {
+		conv(c)
+	}
 	for _, b := range s.Blocks() {
 		for _, c := range b.Convs {
 			conv(c)
