@@ -1,9 +1,11 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/torchlit/torchlit/vision"
 )
@@ -95,14 +97,30 @@ func (s *Set) drop(failed []error) {
 	s.Images = s.Images[:kept*s.imageLen()]
 }
 
+// readImage decodes a file as opts say.
 func readImage(file string, opts Options) (*vision.Image, error) {
-	data, err := os.ReadFile(file)
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read image: %w", err) // names the file
 	}
-	img, err := vision.Decode(data, vision.Limits{})
+	defer f.Close()
+	if _, err := buf.ReadFrom(f); err != nil {
+		return nil, fmt.Errorf("cannot read image: %w", err)
+	}
+	return decodeImage(buf.Bytes(), file, opts)
+}
+
+// buffers hold a file's bytes while it is decoded.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// decodeImage decodes the image of that name and resizes it where opts say so.
+func decodeImage(data []byte, name string, opts Options) (*vision.Image, error) {
+	img, err := vision.DecodeDraft(data, vision.Limits{}, opts.draftSide())
 	if err != nil {
-		return nil, fmt.Errorf("cannot decode image %q: %w", file, err)
+		return nil, fmt.Errorf("cannot decode image %q: %w", name, err)
 	}
 	if opts.Size == 0 || img.Width == opts.Size && img.Height == opts.Size {
 		return img, nil
@@ -114,7 +132,48 @@ func readImage(file string, opts Options) (*vision.Image, error) {
 	defer img.Release()
 	resized, err := resize(img, opts.Size, opts.Size, vision.Bilinear)
 	if err != nil {
-		return nil, fmt.Errorf("cannot resize image %q: %w", file, err)
+		return nil, fmt.Errorf("cannot resize image %q: %w", name, err)
 	}
 	return resized, nil
 }
+
+// draftSide is the least side of a decoded image, 0: all there is.
+func (o *Options) draftSide() int {
+	if o.MinSide == 0 {
+		return 0
+	}
+	return max(o.MinSide, o.Size)
+}
+
+// Folder is an image folder whose images are decoded when asked for: it takes
+// sets of any size, and images of any sizes. It holds no open file.
+type Folder struct {
+	*Listing
+	opts Options
+}
+
+// OpenFolder lists the image folder dir, one subfolder a class. Of the options it
+// takes Classes, Size, Resize and MinSide. Files are opened by Load only: what is
+// wrong with them comes out there.
+func OpenFolder(dir string, opts Options) (*Folder, error) {
+	list, err := List(dir, opts.Classes)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{Listing: list, opts: opts}, nil
+}
+
+// Len returns the number of images.
+func (f *Folder) Len() int { return len(f.Files) }
+
+// Label returns the label of image i.
+func (f *Folder) Label(i int) int64 { return f.Labels[i] }
+
+// ClassNames returns f.Classes.
+func (f *Folder) ClassNames() []string { return f.Classes }
+
+// Name returns the file of image i.
+func (f *Folder) Name(i int) string { return f.Files[i] }
+
+// Load reads and decodes image i. It belongs to the caller until Release.
+func (f *Folder) Load(i int) (*vision.Image, error) { return readImage(f.Files[i], f.opts) }

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/torchlit/torchlit/vision"
 )
 
 // Batch is a batch ready to train on. Its slices are reused: they are the
@@ -19,24 +18,41 @@ type Batch struct {
 	Labels []int64 // N labels
 	N      int     // images in this batch; less than the batch size only in the last
 	Index  int     // place of the batch in its epoch
+	Height int     // of every image, in pixels
+	Width  int     // of every image, in pixels
+
+	// Global is the number of images in this batch of all ranks together: what a
+	// sum over the ranks is divided by. N where there is one rank.
+	Global int
 
 	loader *Loader
 	pixels []byte // Images at full batch size
 	labels []int64
+
+	first   int // place in the epoch's order of the rank's first image
+	pending atomic.Int32
+	done    chan struct{} // one value once no image is pending
+	mu      sync.Mutex
+	failed  error // of the image nearest the batch's beginning
+	place   int   // of that image
 }
 
 // LoaderConfig says what an epoch is made of. Source and BatchSize are needed.
 type LoaderConfig struct {
 	Source    Source
-	BatchSize int
+	BatchSize int // images in a batch of one rank
 	// Transform changes each image; nil copies it. What it makes of the images
 	// must have one size.
 	Transform Transform
 	// Shuffle visits the images in the order of Permutation.
 	Shuffle bool
+	// Order, where it is not nil, is the order in place of Shuffle's: indexes of
+	// images, which may be missing or come several times, as WeightedOrder's do.
+	// Each time that an image comes, it is transformed in another way.
+	Order []int32
 	// DropLast leaves out a last batch that would not be full.
 	DropLast bool
-	// Seed and Epoch determine the order and the augmentations.
+	// Seed and Epoch determine the order and the transforms.
 	Seed  uint64
 	Epoch int
 	// Start is the first batch to deliver, to go on in the middle of an epoch.
@@ -44,139 +60,162 @@ type LoaderConfig struct {
 	// Depth is the number of batches in memory: those prepared ahead and those
 	// the caller holds. 0: 4. At least 2.
 	Depth int
+	// Workers is the number of goroutines that load and transform. 0: one for
+	// each CPU that Go uses.
+	Workers int
+	// Rank and World share the images out among World loaders: number Rank takes
+	// the images Rank, Rank+World, … of each global batch of World*BatchSize
+	// images. So several ranks together see the batches that one rank with the
+	// global batch size sees. World 0 stands for 1.
+	//
+	// Every rank has the same number of batches. Without DropLast the last one
+	// may differ between them by an image, and be empty on some.
+	Rank, World int
+	// Tolerance allows images that cannot be read; nil: the first one is an error.
+	Tolerance *Tolerance
 }
 
 // Loader prepares the batches of one epoch ahead of the training loop. Next
-// and Release are for one goroutine, the training loop; Close may be called
-// from another one.
+// and Release are for one goroutine, the training loop; Close and Stats may be
+// called from others.
 //
-// One producer goroutine is enough. It only copies bytes: hundreds of thousands
-// of 32×32 images a second with crop and flip on one core, many times what a
-// large GPU trains. It also makes the order of batches trivial. The batches
-// go round in a ring of Depth buffers: free → producer → ready → caller →
-// Release → free, so memory is bounded and an epoch allocates nothing.
+// The batches go round in a ring of Depth buffers:
+//
+//	free → dispatch → workers → Next → the caller → Release → free
+//
+// so memory is bounded (each worker holds one decoded image besides) and an
+// epoch of images in memory allocates nothing. One goroutine hands out work in
+// the order of the epoch. The unit of work is a few places of a batch, not a
+// batch, so that all workers help with the batch that the caller waits for. The
+// batches lie in the channel ready in their order from the moment that work on
+// them begins; Next takes the first and waits until no image of it is pending.
+// So the order does not depend on who is faster, and an image that cannot be
+// read is reported at its place in the epoch, after the batches before it.
 type Loader struct {
-	cfg     LoaderConfig
-	order   []int32 // nil: as stored
-	batches int
+	cfg      LoaderConfig
+	resident resident // cfg.Source, where its images lie in memory
+	order    []int32  // nil: as stored
+	repeats  []int32  // nil, or how often the image of each place came before
+	images   int      // in an epoch of all ranks
+	batches  int
+	chunk    int // places that a worker takes at a time
 
-	height, width int   // of the batches' images
-	failed        error // why the producer ended early; written before ready closes
+	height, width int // of the batches' images
 
 	free, ready chan *Batch
+	jobs        chan job
 	stop        chan struct{}
 	once        sync.Once
-	done        sync.WaitGroup
-	wait        atomic.Int64
+	running     sync.WaitGroup
+	counters    counters
+
+	// Of the goroutine that calls Next.
+	next *Batch // taken from ready, not yet done
+	err  error  // what Next has failed with
 }
 
 // ErrClosed is returned by Next after Close.
 var ErrClosed = errors.New("the loader is closed")
 
-// NewLoader checks the settings and starts to prepare the epoch's batches.
-// The caller must Close the loader, also after its end.
+// NewLoader checks the settings and starts to prepare the epoch's batches. It
+// loads the first image, whose size after the transform is that of all. The
+// caller must Close the loader, also after its end.
 func NewLoader(cfg LoaderConfig) (*Loader, error) {
-	if cfg.Depth == 0 {
-		cfg.Depth = 4
-	}
+	cfg.setDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	height, width, err := cfg.outputSize()
-	if err != nil {
+	l := &Loader{cfg: cfg, images: cfg.images(), stop: make(chan struct{})}
+	l.resident, _ = cfg.Source.(resident)
+	var err error
+	if l.height, l.width, err = l.outputSize(); err != nil {
 		return nil, err
 	}
-	n := cfg.Source.Len()
-	l := &Loader{
-		height: height, width: width,
-		cfg:     cfg,
-		batches: (n + cfg.BatchSize - 1) / cfg.BatchSize,
-		free:    make(chan *Batch, cfg.Depth),
-		ready:   make(chan *Batch, cfg.Depth),
-		stop:    make(chan struct{}),
-	}
+	global := cfg.BatchSize * cfg.World
+	l.batches = (l.images + global - 1) / global
 	if cfg.DropLast {
-		l.batches = n / cfg.BatchSize
+		l.batches = l.images / global
 	}
 	if cfg.Start > l.batches {
 		return nil, fmt.Errorf("cannot start an epoch of %d batches at batch %d", l.batches, cfg.Start)
 	}
-	if cfg.Shuffle {
-		l.order = Permutation(n, cfg.Seed, cfg.Epoch)
+	switch {
+	case cfg.Order != nil:
+		l.order = cfg.Order
+		l.repeats = countRepeats(cfg.Order, cfg.Source.Len())
+	case cfg.Shuffle:
+		l.order = Permutation(l.images, cfg.Seed, cfg.Epoch)
 	}
-	for range min(cfg.Depth, max(l.batches-cfg.Start, 1)) {
-		l.free <- &Batch{
-			loader: l,
-			pixels: make([]byte, cfg.BatchSize*height*width*3),
-			labels: make([]int64, cfg.BatchSize),
-		}
-	}
-	l.done.Go(l.produce)
+	l.start()
 	return l, nil
+}
+
+func (c *LoaderConfig) setDefaults() {
+	if c.Depth == 0 {
+		c.Depth = 4
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.World == 0 {
+		c.World = 1
+	}
+}
+
+// images is the number of images in an epoch of all ranks.
+func (c *LoaderConfig) images() int {
+	if c.Order != nil {
+		return len(c.Order)
+	}
+	return c.Source.Len()
 }
 
 func (c *LoaderConfig) validate() error {
 	switch {
-	case c.Source == nil || c.Source.Len() == 0:
+	case c.Source == nil || c.Source.Len() == 0 || c.images() == 0:
 		return errors.New("cannot load batches: the data set is empty")
 	case c.BatchSize < 1:
 		return fmt.Errorf("cannot load batches of %d images: the batch size must be at least 1", c.BatchSize)
-	case c.DropLast && c.BatchSize > c.Source.Len():
-		return fmt.Errorf("cannot load batches of %d images: the data set has only %d and a batch that is not full would be dropped; use a smaller batch size", c.BatchSize, c.Source.Len())
+	case c.Rank < 0 || c.World < 1 || c.Rank >= c.World:
+		return fmt.Errorf("cannot load batches for rank %d of %d: ranks count from 0 to one less than their number", c.Rank, c.World)
+	case c.DropLast && c.BatchSize*c.World > c.images():
+		return fmt.Errorf("cannot load batches of %d images: the data set has only %d and a batch that is not full would be dropped; use a smaller batch size",
+			c.BatchSize*c.World, c.images())
 	case c.Depth < 2:
 		return fmt.Errorf("cannot load batches with depth %d: one is in use while the next is prepared, so it must be at least 2", c.Depth)
+	case c.Workers < 1:
+		return fmt.Errorf("cannot load batches with %d workers: give at least 1", c.Workers)
 	case c.Start < 0:
 		return fmt.Errorf("cannot start an epoch at batch %d", c.Start)
+	}
+	for _, i := range c.Order {
+		if i < 0 || int(i) >= c.Source.Len() {
+			return fmt.Errorf("cannot load image %d of a set of %d", i, c.Source.Len())
+		}
 	}
 	return nil
 }
 
-// outputSize is the size of the batches' images: what becomes of the first one.
-func (c *LoaderConfig) outputSize() (height, width int, err error) {
-	err = c.with(0, func(img *vision.Image) error {
-		height, width, err = c.resultSize(img)
-		return err
-	})
-	return height, width, err
-}
-
-// resultSize is the size of what becomes of an image.
-func (c *LoaderConfig) resultSize(img *vision.Image) (height, width int, err error) {
-	if c.Transform == nil {
-		return img.Height, img.Width, nil
+// countRepeats says for each place how often its image came before.
+func countRepeats(order []int32, images int) []int32 {
+	repeats := make([]int32, len(order))
+	seen := make([]int32, images)
+	for place, i := range order {
+		repeats[place] = seen[i]
+		seen[i]++
 	}
-	if v, ok := c.Transform.(interface{ Validate(height, width int) error }); ok {
-		if err := v.Validate(img.Height, img.Width); err != nil {
-			return 0, 0, err
-		}
-	}
-	height, width = c.Transform.Size(img.Height, img.Width)
-	return height, width, nil
-}
-
-// with calls do with image i, which is there until do returns.
-func (c *LoaderConfig) with(i int, do func(*vision.Image) error) error {
-	if r, ok := c.Source.(resident); ok {
-		img := r.view(i)
-		return do(&img)
-	}
-	img, err := c.Source.Load(i)
-	if err != nil {
-		return err
-	}
-	defer img.Release()
-	return do(img)
+	return repeats
 }
 
 // Batches returns the number of batches in a whole epoch.
 func (l *Loader) Batches() int { return l.batches }
 
-// Waited returns how long Next has waited for batches so far. More than a
-// little means that the loader, not the model, sets the pace.
-func (l *Loader) Waited() time.Duration { return time.Duration(l.wait.Load()) }
+// Size returns the height and width of the batches' images in pixels.
+func (l *Loader) Size() (height, width int) { return l.height, l.width }
 
 // Next returns the next batch, io.EOF at the end of the epoch, ctx's error
-// when that is done first, or ErrClosed. The caller must Release the batch.
+// when that is done first, ErrClosed, or, again and again, the error of an image
+// of this batch. The caller must Release the batch.
 func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -186,16 +225,30 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 		return nil, ErrClosed
 	default:
 	}
-	select {
-	case b, ok := <-l.ready:
-		return l.deliver(b, ok)
-	default:
+	if l.err != nil {
+		return nil, l.err
+	}
+	if b, ok := l.atHand(); ok {
+		return b, l.err
 	}
 	start := time.Now()
-	defer func() { l.wait.Add(int64(time.Since(start))) }()
+	defer func() { l.counters.wait.Add(int64(time.Since(start))) }()
+	if l.next == nil {
+		select {
+		case b, ok := <-l.ready:
+			if !ok {
+				return nil, l.end()
+			}
+			l.next = b
+		case <-l.stop:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	select {
-	case b, ok := <-l.ready:
-		return l.deliver(b, ok)
+	case <-l.next.done:
+		return l.deliver(), l.err
 	case <-l.stop:
 		return nil, ErrClosed
 	case <-ctx.Done():
@@ -203,20 +256,46 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	}
 }
 
-// deliver tells the end of the epoch from a producer that Close stopped.
-func (l *Loader) deliver(b *Batch, ok bool) (*Batch, error) {
-	if ok {
-		return b, nil
+// atHand delivers the next batch, or the end, if that needs no waiting.
+func (l *Loader) atHand() (b *Batch, ok bool) {
+	if l.next == nil {
+		select {
+		case b, ok := <-l.ready:
+			if !ok {
+				l.err = l.end()
+				return nil, true
+			}
+			l.next = b
+		default:
+			return nil, false
+		}
 	}
 	select {
-	case <-l.stop:
-		return nil, ErrClosed
+	case <-l.next.done:
+		return l.deliver(), true
 	default:
+		return nil, false
 	}
-	if l.failed != nil {
-		return nil, l.failed
+}
+
+// deliver takes the next batch, whose images have come to an end, well or badly.
+func (l *Loader) deliver() *Batch {
+	b := l.next
+	if l.err = b.failed; l.err != nil {
+		return nil
 	}
-	return nil, io.EOF
+	l.next = nil
+	return b
+}
+
+// end tells the end of the epoch from a dispatch that Close stopped.
+func (l *Loader) end() error {
+	select {
+	case <-l.stop:
+		return ErrClosed
+	default:
+		return io.EOF
+	}
 }
 
 // Release gives the batch's memory back for a later batch. The batch must not
@@ -229,61 +308,9 @@ func (b *Batch) Release() {
 	b.loader.free <- b // has room for every buffer there is
 }
 
-// Close stops the producer and waits until it has ended. It may be called
-// more than once, and while batches are held.
+// Close stops the goroutines and waits until they have ended, each after the
+// image at hand. It may be called more than once, and while batches are held.
 func (l *Loader) Close() {
 	l.once.Do(func() { close(l.stop) })
-	l.done.Wait()
-}
-
-func (l *Loader) produce() {
-	defer close(l.ready)
-	for i := l.cfg.Start; i < l.batches; i++ {
-		select {
-		case b := <-l.free:
-			if l.failed = l.fill(b, i); l.failed != nil {
-				return
-			}
-			l.ready <- b // has room for every buffer there is
-		case <-l.stop:
-			return
-		}
-	}
-}
-
-// fill makes batch number index in b.
-func (l *Loader) fill(b *Batch, index int) error {
-	size := l.height * l.width * 3
-	first := index * l.cfg.BatchSize
-	b.Index, b.N = index, min(l.cfg.BatchSize, l.cfg.Source.Len()-first)
-	b.Images, b.Labels = b.pixels[:b.N*size], b.labels[:b.N]
-	for k := range b.N {
-		i := first + k
-		if l.order != nil {
-			i = int(l.order[i])
-		}
-		b.Labels[k] = l.cfg.Source.Label(i)
-		err := l.cfg.with(i, func(img *vision.Image) error { return l.show(b.Images[k*size:][:size], img, i) })
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// show writes what becomes of image i.
-func (l *Loader) show(dst []byte, img *vision.Image, i int) error {
-	height, width, err := l.cfg.resultSize(img)
-	switch {
-	case err != nil:
-		return err
-	case height != l.height || width != l.width:
-		return fmt.Errorf("cannot put image %d into a batch: it becomes %dx%d pixels, the first one %dx%d; use a transform with one size for all",
-			i, width, height, l.width, l.height)
-	case l.cfg.Transform == nil:
-		copy(dst, img.Pix)
-	default:
-		l.cfg.Transform.Apply(dst, img, Key{Seed: l.cfg.Seed, Epoch: l.cfg.Epoch, Index: i})
-	}
-	return nil
+	l.running.Wait()
 }

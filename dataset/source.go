@@ -44,6 +44,14 @@ func (s *Set) Label(i int) int64 { return s.Labels[i] }
 // ClassNames returns s.Classes.
 func (s *Set) ClassNames() []string { return s.Classes }
 
+// Name returns the file of image i; "" when it came from an archive.
+func (s *Set) Name(i int) string {
+	if s.Files == nil {
+		return ""
+	}
+	return s.Files[i]
+}
+
 // Load returns a copy of image i. The error is nil.
 func (s *Set) Load(i int) (*vision.Image, error) {
 	m := vision.Acquire(s.Width, s.Height)

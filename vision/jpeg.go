@@ -49,7 +49,17 @@ func maxScans(lim Limits, pixels int) int {
 // pixels at most. A short file with a large header is found out before memory is taken for it.
 const maxPixelsPerByte = 8 * 64
 
-func decodeJPEG(data []byte, lim Limits) (*Image, error) {
+// draftScale is by what a picture may be shrunk while both sides keep at least side pixels: 1, 2, 4 or 8, what the inverse DCT
+// of libjpeg can do by leaving out high frequencies.
+func draftScale(width, height, side int) int {
+	scale := 1
+	for side > 0 && scale < 8 && min(width, height)/(2*scale) >= side {
+		scale *= 2
+	}
+	return scale
+}
+
+func decodeJPEG(data []byte, lim Limits, side int) (*Image, error) {
 	h, err := readJPEGHeader(data)
 	if err != nil {
 		return nil, err
@@ -64,10 +74,14 @@ func decodeJPEG(data []byte, lim Limits) (*Image, error) {
 		return nil, corrupt("JPEG", endsEarly)
 	}
 	var m *Image
+	scale := draftScale(h.width, h.height, side)
 	if lib, libErr := turbo(); libErr == nil {
+		h.width, h.height = (h.width+scale-1)/scale, (h.height+scale-1)/scale
 		m, err = decodeJPEGTurbo(lib, data, h)
-	} else {
-		m, err = decodeJPEGGo(data)
+	} else if m, err = decodeJPEGGo(data); err == nil && scale > 1 {
+		whole := m
+		m = whole.boxed(scale)
+		whole.Release()
 	}
 	if err != nil {
 		return nil, err
@@ -135,6 +149,32 @@ func decodeJPEGGo(data []byte) (*Image, error) {
 		return nil, corrupt("JPEG", endsEarly)
 	}
 	return nil, corruptBy("JPEG", err)
+}
+
+// boxed is the picture with each square of scale×scale pixels become their mean: nearly what libjpeg's smaller inverse DCT gives.
+func (m *Image) boxed(scale int) *Image {
+	out := Acquire((m.Width+scale-1)/scale, (m.Height+scale-1)/scale)
+	for y := range out.Height {
+		row := out.row(y)
+		top, bottom := y*scale, min((y+1)*scale, m.Height)
+		for x := range out.Width {
+			left, right := x*scale, min((x+1)*scale, m.Width)
+			var sum [3]int
+			for sy := top; sy < bottom; sy++ {
+				line := m.row(sy)[3*left : 3*right]
+				for i := 0; i < len(line); i += 3 {
+					sum[0] += int(line[i])
+					sum[1] += int(line[i+1])
+					sum[2] += int(line[i+2])
+				}
+			}
+			n := (bottom - top) * (right - left)
+			for c := range sum {
+				row[3*x+c] = byte((sum[c] + n/2) / n)
+			}
+		}
+	}
+	return out
 }
 
 // lower makes libjpeg's sentences continue ours, unless they begin with a name such as JPEG or DNL.
