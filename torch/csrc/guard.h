@@ -84,6 +84,7 @@ int32_t tensor_from_data(const void *, int64_t, int64_t, const int64_t *, int64_
 int32_t tensor_read(const tl_tensor *, void *, int64_t, tl_error *);
 int32_t tensor_write(tl_tensor *, const void *, int64_t, tl_error *);
 int32_t tensor_print(const tl_tensor *, char *, int64_t, int64_t *, tl_error *);
+int32_t tensor_memory(tl_tensor *, void **, int64_t *, tl_error *);
 
 int32_t op_find(const char *, const char *, tl_op **, tl_error *);
 int32_t op_call(const tl_op *, const tl_value *, int64_t, tl_result *, int64_t,
@@ -146,5 +147,31 @@ int32_t engine_run(tl_engine *, const uint8_t *, int64_t, float *, tl_error *);
 int32_t engine_close(tl_engine *, tl_error *);
 int32_t image_resize(const uint8_t *, int64_t, int64_t, uint8_t *, int64_t, int64_t, int32_t,
                      tl_error *);
+
+int32_t mailbox_new(tl_mailbox **, tl_error *);
+int32_t mailbox_take(tl_mailbox *, int64_t *, tl_result *, tl_error *);
+int32_t mailbox_answer(tl_mailbox *, int64_t, const char *, tl_error *);
+int32_t mailbox_close(tl_mailbox *, tl_error *);
+int32_t mailbox_free(tl_mailbox *, tl_error *);
+
+int32_t buckets_new(const tl_value *, const int64_t *, int64_t, int64_t, double, tl_mailbox *,
+                    tl_buckets **, tl_error *);
+int32_t buckets_sync(tl_buckets *, int32_t, tl_error *);
+int32_t buckets_wait(tl_buckets *, tl_error *);
+int32_t buckets_free(tl_buckets *, tl_error *);
+
+int32_t syncnorm_local(const tl_tensor *, int64_t, int64_t, tl_result *, int64_t *, tl_error *);
+int32_t syncnorm_apply(const tl_tensor *, const tl_tensor *, const tl_tensor *, const tl_tensor *,
+                       tl_tensor *, tl_tensor *, double, double, tl_mailbox *, tl_result *,
+                       int64_t *, tl_error *);
+
+int32_t nccl_open(const char *, int64_t *, tl_error *);
+int32_t nccl_unique_id(char *, tl_error *);
+int32_t nccl_new(const char *, int64_t, int64_t, int64_t, int64_t, tl_nccl **, tl_error *);
+int32_t nccl_all_reduce(tl_nccl *, const tl_value *, int64_t, tl_error *);
+int32_t nccl_broadcast(tl_nccl *, const tl_value *, int64_t, int64_t, tl_error *);
+int32_t nccl_poll(tl_nccl *, int32_t *, tl_error *);
+int32_t nccl_abort(tl_nccl *, tl_error *);
+int32_t nccl_free(tl_nccl *, tl_error *);
 
 } // namespace torchlit

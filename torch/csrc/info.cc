@@ -35,7 +35,7 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       TL_ABI,
       libtorch_version, cpu_capability, set_num_threads, num_threads, manual_seed,
       tensor_free, tensor_info, tensor_from_data, tensor_read, tensor_write,
-      tensor_print,
+      tensor_print, tensor_memory,
       op_find, op_call,
       backward, grad, set_grad, clear_grads, set_requires_grad, set_data, grad_mode,
       autocast_mode, scope_mode, grad_of, grad_fn,
@@ -47,6 +47,11 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       module_load, module_free, module_save, module_to, module_train, module_call,
       module_list, results_free,
       engine_open, engine_share, engine_run, engine_close, image_resize,
+      mailbox_new, mailbox_take, mailbox_answer, mailbox_close, mailbox_free,
+      buckets_new, buckets_sync, buckets_wait, buckets_free,
+      syncnorm_local, syncnorm_apply,
+      nccl_open, nccl_unique_id, nccl_new, nccl_all_reduce, nccl_broadcast, nccl_poll,
+      nccl_abort, nccl_free,
   };
   if (abi != TL_ABI) return nullptr;
   use_allocator();

@@ -96,4 +96,14 @@ int32_t tensor_print(const tl_tensor *t, char *dst, int64_t cap, int64_t *len,
   });
 }
 
+int32_t tensor_memory(tl_tensor *t, void **data, int64_t *bytes, tl_error *err) {
+  return guard(err, [&] {
+    at::Tensor x = borrow(t);
+    TORCH_CHECK(x.device().is_cpu(), "the tensor is on ", x.device(), ", not on the CPU");
+    TORCH_CHECK(x.is_non_overlapping_and_dense(), "the tensor's elements do not lie side by side");
+    *data = x.data_ptr();
+    *bytes = x.numel() * static_cast<int64_t>(x.element_size());
+  });
+}
+
 } // namespace torchlit

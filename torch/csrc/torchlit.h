@@ -26,7 +26,7 @@ extern "C" {
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash. headerABI in
 // torch/internal/libtorch changes with it.
-#define TL_ABI 3
+#define TL_ABI 4
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
@@ -34,6 +34,9 @@ typedef struct tl_op tl_op;         // a registered operator; lives for ever
 typedef struct tl_engine tl_engine; // see engine.cc
 typedef struct tl_generator tl_generator; // a c10::GeneratorImpl with one reference
 typedef struct tl_module tl_module; // see jit.cc
+typedef struct tl_mailbox tl_mailbox; // see mailbox.h
+typedef struct tl_buckets tl_buckets; // see buckets.cc
+typedef struct tl_nccl tl_nccl;     // a communicator of NCCL; see nccl.cc
 
 typedef struct tl_error {
   char text[2048]; // NUL-terminated, cut when longer
@@ -171,6 +174,9 @@ typedef struct tl_api {
   int32_t (*tensor_write)(tl_tensor *, const void *src, int64_t bytes, tl_error *);
   int32_t (*tensor_print)(const tl_tensor *, char *dst, int64_t cap, int64_t *len,
                           tl_error *);
+  // tensor_memory tells where the elements of a CPU tensor without gaps lie, as long
+  // as the tensor does.
+  int32_t (*tensor_memory)(tl_tensor *, void **data, int64_t *bytes, tl_error *);
 
   // op.cc
   int32_t (*op_find)(const char *name, const char *overload, tl_op **, tl_error *);
@@ -269,6 +275,48 @@ typedef struct tl_api {
   int32_t (*image_resize)(const uint8_t *src, int64_t height, int64_t width,
                           uint8_t *dst, int64_t dst_height, int64_t dst_width,
                           int32_t bicubic, tl_error *);
+
+  // mailbox.cc. mailbox_take waits for the next letter and gives the tensor in it;
+  // the number is -1, without a tensor, once the mailbox is closed. Each letter is
+  // answered by its number, with an empty error when it was done. mailbox_free
+  // REQUIRES that nobody waits in mailbox_take.
+  int32_t (*mailbox_new)(tl_mailbox **, tl_error *);
+  int32_t (*mailbox_take)(tl_mailbox *, int64_t *letter, tl_result *tensor, tl_error *);
+  int32_t (*mailbox_answer)(tl_mailbox *, int64_t letter, const char *error, tl_error *);
+  int32_t (*mailbox_close)(tl_mailbox *, tl_error *);
+  int32_t (*mailbox_free)(tl_mailbox *, tl_error *);
+
+  // buckets.cc. bucket_of has the number of each parameter's bucket. scale multiplies
+  // each gradient. buckets_wait ends a step; buckets_sync tells whether the passes to
+  // come belong to one that ends.
+  int32_t (*buckets_new)(const tl_value *params, const int64_t *bucket_of, int64_t n,
+                         int64_t nbuckets, double scale, tl_mailbox *, tl_buckets **,
+                         tl_error *);
+  int32_t (*buckets_sync)(tl_buckets *, int32_t on, tl_error *);
+  int32_t (*buckets_wait)(tl_buckets *, tl_error *);
+  int32_t (*buckets_free)(tl_buckets *, tl_error *);
+
+  // syncnorm.cc. The table goes from one to the other, added up over the ranks.
+  int32_t (*syncnorm_local)(const tl_tensor *input, int64_t rank, int64_t ranks,
+                            tl_result *table, int64_t *scope, tl_error *);
+  int32_t (*syncnorm_apply)(const tl_tensor *input, const tl_tensor *weight,
+                            const tl_tensor *bias, const tl_tensor *table,
+                            tl_tensor *running_mean, tl_tensor *running_var,
+                            double momentum, double eps, tl_mailbox *, tl_result *,
+                            int64_t *scope, tl_error *);
+
+  // nccl.cc. The id has 128 bytes. Operations are in place, on the current stream of
+  // the communicator's device.
+  int32_t (*nccl_open)(const char *path, int64_t *version, tl_error *);
+  int32_t (*nccl_unique_id)(char *id, tl_error *);
+  int32_t (*nccl_new)(const char *id, int64_t rank, int64_t size, int64_t device_type,
+                      int64_t device_index, tl_nccl **, tl_error *);
+  int32_t (*nccl_all_reduce)(tl_nccl *, const tl_value *tensors, int64_t n, tl_error *);
+  int32_t (*nccl_broadcast)(tl_nccl *, const tl_value *tensors, int64_t n, int64_t root,
+                            tl_error *);
+  int32_t (*nccl_poll)(tl_nccl *, int32_t *busy, tl_error *);
+  int32_t (*nccl_abort)(tl_nccl *, tl_error *);
+  int32_t (*nccl_free)(tl_nccl *, tl_error *);
 } tl_api;
 
 // tl_get_api returns the table, or NULL when the library was built from another

@@ -128,3 +128,51 @@ func rawEngineClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 func rawImageResize([]byte, int64, int64, []byte, int64, int64, bool, *errorText) int32 {
 	panic(unreachable)
 }
+
+func rawTensorMemory(unsafe.Pointer, *unsafe.Pointer, *int64, *errorText) int32 { panic(unreachable) }
+
+func rawMailboxNew(*unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawMailboxTake(unsafe.Pointer, *int64, *Result, *errorText) int32 { panic(unreachable) }
+
+func rawMailboxAnswer(unsafe.Pointer, int64, string, *errorText) int32 { panic(unreachable) }
+
+func rawMailboxClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawMailboxFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawBucketsNew([]Value, []int64, int64, float64, unsafe.Pointer, *unsafe.Pointer, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawBucketsSync(unsafe.Pointer, bool, *errorText) int32 { panic(unreachable) }
+
+func rawBucketsWait(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawBucketsFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawSyncNormLocal(unsafe.Pointer, int64, int64, *Result, *errorText) (int64, int32) {
+	panic(unreachable)
+}
+
+func rawSyncNormApply(*SyncNorm, unsafe.Pointer, *Result, *errorText) (int64, int32) {
+	panic(unreachable)
+}
+
+func rawNCCLOpen(string, *int64, *errorText) int32 { panic(unreachable) }
+
+func rawNCCLUniqueID(*NCCLID, *errorText) int32 { panic(unreachable) }
+
+func rawNCCLNew(*NCCLID, int64, int64, int64, int64, *unsafe.Pointer, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawNCCLAllReduce(unsafe.Pointer, []Value, *errorText) int32 { panic(unreachable) }
+
+func rawNCCLBroadcast(unsafe.Pointer, []Value, int64, *errorText) int32 { panic(unreachable) }
+
+func rawNCCLPoll(unsafe.Pointer, *errorText) (bool, int32) { panic(unreachable) }
+
+func rawNCCLAbort(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawNCCLFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
