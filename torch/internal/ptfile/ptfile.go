@@ -2,7 +2,8 @@
 //
 // Such a file is a zip archive: data.pkl holds a Python object, pickled, in which
 // a tensor is a call of a function of PyTorch with a storage, an offset, sizes
-// and strides; data/0, data/1, … hold the storages' bytes.
+// and strides; data/0, data/1, … hold the storages' bytes. Before PyTorch 1.6 it was
+// no archive: see legacy.go.
 //
 // libtorch has functions for this. They are not used because what they write of
 // a dictionary is refused by torch.load since PyTorch 2.6, and because a pickle
@@ -11,7 +12,11 @@
 // weights_only, and calls nothing. It needs no libtorch, and is fuzzed.
 package ptfile
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/torchlit/torchlit/internal/pickle"
+)
 
 // DType is an element type, with the number of c10::ScalarType.
 type DType int8
@@ -35,27 +40,27 @@ type Storage struct {
 	Read func() ([]byte, error)
 }
 
-// Dict is a Python dictionary, in its order.
-type Dict struct{ Items []Item }
+// The values in a file beside tensors: those of package pickle.
+type (
+	// Dict is a Python dictionary, in its order.
+	Dict = pickle.Dict
+	// Item is an entry of a Dict.
+	Item = pickle.Item
+	// List is a Python list.
+	List = pickle.List
+	// Tuple is a Python tuple, or a torch.Size.
+	Tuple = pickle.Tuple
+	// Object is what only Python could make; see [ReadCheckpoint].
+	Object = pickle.Object
+)
 
-// Item is an entry of a Dict.
-type Item struct{ Key, Value any }
-
-// Get returns the value of a key; nil when there is none.
-func (d *Dict) Get(key any) any {
-	for i := len(d.Items) - 1; i >= 0; i-- { // the last one set wins
-		if d.Items[i].Key == key {
-			return d.Items[i].Value
-		}
+// Describe names a value that Read returned in an error.
+func Describe(v any) string {
+	if _, ok := v.(*Tensor); ok {
+		return "a tensor"
 	}
-	return nil
+	return pickle.Describe(v)
 }
-
-// List is a Python list; a pointer, as the unpickler appends to it.
-type List struct{ Items []any }
-
-// Tuple is a Python tuple, or a torch.Size.
-type Tuple []any
 
 // dtypes lists the element types that a file may have.
 var dtypes = []struct {

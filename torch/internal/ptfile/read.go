@@ -2,7 +2,6 @@ package ptfile
 
 import (
 	"archive/zip"
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -10,6 +9,8 @@ import (
 	"math"
 	"math/bits"
 	"strings"
+
+	"github.com/torchlit/torchlit/internal/pickle"
 )
 
 // Read returns the object in a file of torch.save: nil, bool, int64, float64,
@@ -18,10 +19,24 @@ import (
 // other value, a device its name.
 //
 // Storages are read from r when their Read is called; r must be open then.
-func Read(r io.ReaderAt, size int64) (any, error) {
-	f, err := open(r, size)
+func Read(r io.ReaderAt, size int64) (any, error) { return readObject(r, size, false) }
+
+// ReadCheckpoint is Read for files that hold more than tensors and plain values, such
+// as the configuration that a training program was given: what only Python could make
+// is an *[Object], which says what would be made, and nothing is called for it. A name
+// that is only good for doing harm is an error all the same.
+func ReadCheckpoint(r io.ReaderAt, size int64) (any, error) { return readObject(r, size, true) }
+
+func readObject(in io.ReaderAt, size int64, opaque bool) (any, error) {
+	if isLegacy(in) {
+		return readLegacy(in, size, opaque)
+	}
+	f, err := open(in, size)
 	if err != nil {
 		return nil, err
+	}
+	if z := f.records[f.prefix+"data.pkl"]; z.UncompressedSize64 > maxDescription {
+		return nil, fmt.Errorf("the archive's data.pkl has %d bytes; more than %d describe no tensors", z.UncompressedSize64, maxDescription)
 	}
 	code, err := f.record("data.pkl")
 	if err != nil {
@@ -30,9 +45,14 @@ func Read(r io.ReaderAt, size int64) (any, error) {
 	if order, err := f.record("byteorder"); err == nil && string(order) != "little" {
 		return nil, fmt.Errorf("the file was written by a big-endian machine; save it again on a little-endian one")
 	}
-	u := unpickler{code: code, storage: f.storage, call: f.call}
-	return u.run()
+	r := pickle.Reader{Call: f.call, Persistent: f.storage, Opaque: opaque}
+	v, _, err := r.Read(code)
+	return v, err
 }
+
+// maxDescription bounds the pickle of a file. That of ten thousand tensors has some
+// two million bytes.
+const maxDescription = 32 << 20
 
 type file struct {
 	records  map[string]*zip.File
@@ -74,15 +94,15 @@ func open(r io.ReaderAt, size int64) (*file, error) {
 	return f, nil
 }
 
-// notZip looks for the two formats that are mistaken for this one.
+// notZip looks for formats that are mistaken for this one.
 func notZip(r io.ReaderAt, err error) error {
 	head := make([]byte, 16)
 	n, _ := r.ReadAt(head, 0)
 	switch head = head[:n]; {
-	case bytes.HasPrefix(head, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9")):
-		return errors.New("the file has the format from before PyTorch 1.6; load and save it with a current PyTorch")
 	case len(head) > 8 && head[8] == '{':
 		return errors.New("the file seems to be in safetensors format")
+	case len(head) > 2 && head[0] == 0x80 && head[1] <= 5:
+		return errors.New("the file is a plain pickle, which is not what torch.save writes; save the state dict with torch.save")
 	}
 	return fmt.Errorf("not a file of torch.save: %w", err)
 }
@@ -115,52 +135,77 @@ func (f *file) record(name string) ([]byte, error) {
 	return data, nil
 }
 
-// storage resolves ('storage', class, key, location, number of elements).
-func (f *file) storage(id Tuple) (any, error) {
-	if len(id) != 5 {
-		return nil, errors.New("the object refers to something other than a storage")
+// reference is what a persistent id says: ('storage', class, key, location, number of
+// elements).
+type reference struct {
+	class    pickle.Global
+	dtype    DType
+	key      string
+	location string
+	elements int64
+	bytes    int64
+}
+
+func parseReference(id any) (reference, error) {
+	t, _ := id.(Tuple)
+	if len(t) < 5 || t[0] != any("storage") {
+		return reference{}, errors.New("the object refers to something other than a storage")
 	}
-	class, ok1 := id[1].(global)
-	key, ok2 := id[2].(string)
-	location, ok3 := id[3].(string)
-	elements, ok4 := id[4].(int64)
-	if id[0] != any("storage") || !ok1 || !ok2 || !ok3 || !ok4 {
-		return nil, errors.New("the object refers to something other than a storage")
+	var r reference
+	var ok1, ok2, ok3, ok4 bool
+	r.class, ok1 = t[1].(pickle.Global)
+	r.key, ok2 = t[2].(string)
+	r.location, ok3 = t[3].(string)
+	r.elements, ok4 = t[4].(int64)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return reference{}, errors.New("the object refers to something other than a storage")
 	}
-	dtype, err := storageType(class)
+	var err error
+	if r.dtype, err = storageType(r.class); err != nil {
+		return reference{}, err
+	}
+	size := int64(1)
+	if r.dtype != untyped {
+		size, _ = r.dtype.size()
+	}
+	if r.elements < 0 || r.elements > math.MaxInt64/size {
+		return reference{}, fmt.Errorf("the file has a storage of %d elements", r.elements)
+	}
+	r.bytes = r.elements * size
+	return r, nil
+}
+
+// storage resolves a persistent id.
+func (f *file) storage(id any) (any, error) {
+	ref, err := parseReference(id)
 	if err != nil {
 		return nil, err
 	}
-	if s := f.storages[storageID{key, dtype}]; s != nil {
+	if s := f.storages[storageID{ref.key, ref.dtype}]; s != nil {
 		return s, nil
 	}
-	size := int64(1)
-	if dtype != untyped {
-		size, _ = dtype.size()
-	}
-	high, total := bits.Mul64(uint64(elements), uint64(size))
-	name := "data/" + key
+	name := "data/" + ref.key
 	record := f.records[f.prefix+name]
 	switch {
 	case record == nil:
 		return nil, fmt.Errorf("the archive has no %s", name)
-	case elements < 0 || high != 0 || total != record.UncompressedSize64:
-		return nil, fmt.Errorf("the archive's %s has %d bytes, not %d elements of %s", name, record.UncompressedSize64, elements, class)
-	case int64(total) > f.left:
+	case uint64(ref.bytes) != record.UncompressedSize64:
+		return nil, fmt.Errorf("the archive's %s has %d bytes, not %d elements of %s", name, record.UncompressedSize64, ref.elements, ref.class)
+	case ref.bytes > f.left:
 		return nil, errors.New("the storages are longer than the file")
 	}
-	f.left -= int64(total)
-	s := &typed{&Storage{Location: location, Bytes: int64(total), Read: func() ([]byte, error) { return f.record(name) }}, dtype}
-	f.storages[storageID{key, dtype}] = s
+	f.left -= ref.bytes
+	s := &typed{&Storage{Location: ref.location, Bytes: ref.bytes, Read: func() ([]byte, error) { return f.record(name) }}, ref.dtype}
+	f.storages[storageID{ref.key, ref.dtype}] = s
 	return s, nil
 }
 
-func storageType(class global) (DType, error) {
-	if class == (global{"torch.storage", "UntypedStorage"}) {
+func storageType(class pickle.Global) (DType, error) {
+	if class == (pickle.Global{Module: "torch.storage", Name: "UntypedStorage"}) {
 		return untyped, nil
 	}
 	for _, t := range dtypes {
-		if class.module == "torch" && class.name == t.class {
+		if class.Module == "torch" && class.Name == t.class {
 			return t.dtype, nil
 		}
 	}
@@ -168,10 +213,10 @@ func storageType(class global) (DType, error) {
 }
 
 // call is the whole list of functions that a file may call.
-func (f *file) call(fn global, args Tuple) (any, error) {
+func (f *file) call(fn pickle.Global, args Tuple) (any, error) {
 	switch fn.String() {
 	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3":
-		return rebuild(fn.name, args)
+		return rebuild(fn.Name, args)
 	case "torch._utils._rebuild_parameter": // data, requires_grad, hooks
 		if len(args) >= 2 {
 			t, ok1 := args[0].(*Tensor)
@@ -201,8 +246,16 @@ func (f *file) call(fn global, args Tuple) (any, error) {
 				return name, nil
 			}
 		}
+	case "torch._tensor._rebuild_from_type_v2": // the function, the subclass of Tensor, its arguments, a state
+		if len(args) == 4 {
+			inner, ok1 := args[0].(pickle.Global)
+			of, ok2 := args[2].(Tuple)
+			if ok1 && ok2 && inner != fn {
+				return f.call(inner, of)
+			}
+		}
 	default:
-		return nil, fmt.Errorf("the file has a %s, which only Python can make; save a state dict instead", fn)
+		return nil, pickle.ErrUnknown
 	}
 	return nil, fmt.Errorf("the file calls %s with arguments that it does not take", fn)
 }
@@ -228,7 +281,7 @@ func rebuild(version string, args Tuple) (*Tensor, error) {
 	}
 	rest := args[min(len(args), 6):]
 	if version == "_rebuild_tensor_v3" {
-		dtype, ok := first(rest).(global)
+		dtype, ok := first(rest).(pickle.Global)
 		if !ok {
 			return nil, bad
 		}
@@ -253,9 +306,9 @@ func first(list Tuple) any {
 	return list[0]
 }
 
-func dtypeOf(g global) (DType, bool) {
+func dtypeOf(g pickle.Global) (DType, bool) {
 	for _, t := range dtypes {
-		if g.module == "torch" && g.name == t.name {
+		if g.Module == "torch" && g.Name == t.name {
 			return t.dtype, true
 		}
 	}

@@ -96,7 +96,7 @@ func TestCheckpoint(t *testing.T) {
 	assert.Equal(t, int64(1)<<40, d.Get("big"))
 	assert.Equal(t, false, d.Get("done"))
 	assert.Nil(t, d.Get("none"))
-	assert.Equal(t, &List{[]any{"a", "b"}}, d.Get("names"))
+	assert.Equal(t, &List{Items: []any{"a", "b"}}, d.Get("names"))
 	assert.Equal(t, Tuple{int64(2), int64(3)}, d.Get("size"))
 	assert.IsType(t, &Tensor{}, d.Get("model").(*Dict).Get("w"))
 }
@@ -109,7 +109,6 @@ func TestRefused(t *testing.T) {
 		_, err = Read(bytes.NewReader(data), int64(len(data)))
 		assert.ErrorContains(t, err, sentence)
 	}
-	f("legacy", "before PyTorch 1.6")
 	f("module", "only Python can make")
 	f("conj", "resolve_conj")
 	f("sparse", "_get_layout")
@@ -118,12 +117,43 @@ func TestRefused(t *testing.T) {
 }
 
 func TestTruncated(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("testdata", "state_dict.pt"))
-	require.NoError(t, err)
-	for n := range len(data) {
-		_, err := Read(bytes.NewReader(data[:n]), int64(n))
-		require.Error(t, err)
+	for _, name := range []string{"state_dict.pt", "legacy_state_dict.pt"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(t, err)
+		for n := range len(data) {
+			_, err := Read(bytes.NewReader(data[:n]), int64(n))
+			require.Error(t, err)
+		}
 	}
+}
+
+// A pickled module, which Read refuses, is described by ReadCheckpoint.
+func TestReadCheckpoint(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "refused_module.pt"))
+	require.NoError(t, err)
+	v, err := ReadCheckpoint(bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	module := v.(*Object)
+	assert.Equal(t, "torch.nn.modules.container.Sequential", module.Class.String())
+	assert.Equal(t, "a torch.nn.modules.container.Sequential", Describe(module))
+	linear := module.State.(*Dict).Get("_modules").(*Dict).Get("0").(*Object)
+	weight := linear.State.(*Dict).Get("_parameters").(*Dict).Get("weight").(*Tensor)
+	assert.Equal(t, []int64{2, 3}, weight.Sizes)
+	assert.True(t, weight.RequiresGrad)
+}
+
+func TestLegacyRefusals(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join("testdata", "legacy_state_dict.pt"))
+	require.NoError(t, err)
+	f := func(sentence, old, new string) {
+		t.Helper()
+		require.Equal(t, 1, bytes.Count(whole, []byte(old)))
+		data := bytes.Replace(whole, []byte(old), []byte(new), 1)
+		_, err = Read(bytes.NewReader(data), int64(len(data)))
+		assert.ErrorContains(t, err, sentence)
+	}
+	f("big-endian", "little_endianq\x02\x88", "little_endianq\x02\x89")
+	f("has 7 elements, not 6", "\x06\x00\x00\x00\x00\x00\x00\x00", "\x07\x00\x00\x00\x00\x00\x00\x00")
 }
 
 func TestDamaged(t *testing.T) {
@@ -146,8 +176,10 @@ func FuzzRead(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		v, err := Read(bytes.NewReader(data), int64(len(data)))
+		v, err := ReadCheckpoint(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
+			_, strict := Read(bytes.NewReader(data), int64(len(data)))
+			require.Error(t, strict)
 			return
 		}
 		if tensor, ok := v.(*Tensor); ok {

@@ -46,7 +46,7 @@ func TestRecordsAreAlignedAndSharedOnce(t *testing.T) {
 	s := storage(make([]byte, 24))
 	tensor := &Tensor{DType: 6, Sizes: []int64{6}, Strides: []int64{1}, Storage: s}
 	var b bytes.Buffer
-	require.NoError(t, Write(&b, &Dict{[]Item{{"a", tensor}, {"b", tensor}}}))
+	require.NoError(t, Write(&b, &Dict{Items: []Item{{Key: "a", Value: tensor}, {Key: "b", Value: tensor}}}))
 	z, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
 	require.NoError(t, err)
 	require.Len(t, z.File, 6)

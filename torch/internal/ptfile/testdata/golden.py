@@ -43,6 +43,11 @@ for name, value in files.items():
     tensors = value if isinstance(value, dict) else {"": value}
     want[name] = {k: plain(v) for k, v in tensors.items()}
 
+# The format from before PyTorch 1.6.
+for name in ("float32", "state_dict", "shared"):
+    torch.save(files[name], here / f"legacy_{name}.pt", _use_new_zipfile_serialization=False)
+    want[f"legacy_{name}"] = want[name]
+
 # libtorch's own writer, which gotorch used.
 (here / "libtorch.pt").write_bytes(torch._C._pickle_save({"a": torch.ones(2), "b": torch.zeros(1)}))
 want["libtorch"] = {"a": plain(torch.ones(2)), "b": plain(torch.zeros(1))}
@@ -60,7 +65,6 @@ optimizer.step()
 torch.save({"model": collections.OrderedDict(w=torch.ones(1)), "optimizer": optimizer.state_dict(),
             "epoch": 3, "best": -0.5, "big": 1 << 40, "done": False, "none": None,
             "names": ["a", "b"], "size": torch.Size([2, 3])}, here / "checkpoint.pt")
-torch.save(torch.ones(2), here / "refused_legacy.pt", _use_new_zipfile_serialization=False)
 torch.save(module, here / "refused_module.pt")
 torch.save(torch.zeros(2, dtype=torch.complex64).conj(), here / "refused_conj.pt")
 torch.save(torch.eye(2).to_sparse(), here / "refused_sparse.pt")
