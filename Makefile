@@ -42,7 +42,7 @@ deps: go ## fetch the pinned libtorch into .deps/ (CUDA=1: with CUDA); quick whe
 
 .PHONY: native
 native: deps ## build the native library alone (SANITIZE=address: into .deps/native-address)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(NATIVE_LIB)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(NATIVE_LIB) $(MPI_LIB)
 
 .PHONY: build
 build: native ## build the native library and bin/torchlit
@@ -162,6 +162,16 @@ $(NATIVE)/obj/%.o: torch/csrc/%.cc $(NATIVE)/flags
 	@mkdir -p $(@D)
 	@echo "compile $<"
 	@$(COMPILE) -MMD -MP -c -o $@ $<
+
+# MPI, for training on several CPU hosts (docs/distributed.md): where mpicc is, a
+# small library of its own, as mpi.h differs between implementations.
+MPICC   ?= $(shell command -v mpicc 2>/dev/null)
+MPI_LIB := $(if $(MPICC),$(NATIVE)/libtorchlit_mpi.so)
+
+$(NATIVE)/libtorchlit_mpi.so: torch/csrc/mpi/mpi.c torch/csrc/mpi/torchlit_mpi.h
+	@mkdir -p $(@D)
+	@echo "compile and link $@"
+	@$(MPICC) -std=c11 -O2 -fPIC -fvisibility=hidden -Wall -Wextra -shared -o $@ $<
 
 # Written only when it would change, so that its time means something.
 .PHONY: FORCE
