@@ -1,6 +1,9 @@
 package vision
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // PillowResizer scales as Pillow's Image.resize does, to the bit. It is the resizer of builds without libtorch and the measure
 // for faster ones: libtorch's operator, several times faster, stays within 2/255 of it, nfnt/resize within less certain bounds.
@@ -35,17 +38,33 @@ const (
 )
 
 // kernel holds, for each pixel of the result, the first source pixel that it sees and the weights of it and its followers.
+// Training resizes each picture from another size, so kernels are not kept; their memory is.
 type kernel struct {
 	first   []int
 	count   []int
 	weights []int32 // rows of taps, of which count are in use
 	taps    int
+	row     []float64 // weights before they are rounded
+	sums    []int32   // of a row, for resizeColumns
+}
+
+var kernels = sync.Pool{New: func() any { return new(kernel) }}
+
+func (k *kernel) release() { kernels.Put(k) }
+
+// sized returns s with n elements, which hold anything.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
 }
 
 func (k *kernel) at(i int) (first int, weights []int32) {
 	return k.first[i], k.weights[i*k.taps:][:k.count[i]]
 }
 
+// newKernel is released by the caller.
 func newKernel(from, to int, ip Interpolation) *kernel {
 	scale := float64(from) / float64(to)
 	stretch := max(scale, 1) // antialiasing: the kernel covers all source pixels that one result pixel stands for
@@ -54,8 +73,10 @@ func newKernel(from, to int, ip Interpolation) *kernel {
 		filter, support = cubic, 2*stretch
 	}
 	taps := int(math.Ceil(support))*2 + 1
-	k := &kernel{make([]int, to), make([]int, to), make([]int32, to*taps), taps}
-	row := make([]float64, taps)
+	k := kernels.Get().(*kernel)
+	k.first, k.count, k.weights, k.taps = sized(k.first, to), sized(k.count, to), sized(k.weights, to*taps), taps
+	k.row = sized(k.row, taps)
+	row := k.row
 	for i := range to {
 		centre := float64((float64(i) + 0.5) * scale)
 		first := max(int(centre-support+0.5), 0)
@@ -97,6 +118,7 @@ func resizeRows(src *Image, width, _ int, ip Interpolation) *Image {
 		return src
 	}
 	k := newKernel(src.Width, width, ip)
+	defer k.release()
 	out := Acquire(width, src.Height)
 	for y := range src.Height {
 		dst, row := out.row(y), src.row(y)
@@ -122,8 +144,10 @@ func resizeColumns(src *Image, _, height int, ip Interpolation) *Image {
 		return src
 	}
 	k := newKernel(src.Height, height, ip)
+	defer k.release()
 	out := Acquire(src.Width, height)
-	sums := make([]int32, src.Width*3)
+	k.sums = sized(k.sums, src.Width*3)
+	sums := k.sums
 	for y := range out.Height {
 		for i := range sums {
 			sums[i] = weightHalf
