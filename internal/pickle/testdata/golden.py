@@ -1,4 +1,4 @@
-"""Writes the .pkl files beside it with Python 3.11 and omegaconf 2.3: seeds of the fuzz target."""
+"""Writes the .pkl files beside it with Python 3.11 and omegaconf 2.4: seeds of the fuzz target."""
 import argparse
 import collections
 import enum
