@@ -3,9 +3,7 @@ package track
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -131,5 +129,3 @@ func FlatStrings(config map[string]any) map[string]string {
 	}
 	return text
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
