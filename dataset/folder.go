@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"sync"
 
 	"github.com/torchlit/torchlit/vision"
 )
+
+// sizesError says why images cannot become one slice of bytes.
+type sizesError struct{ error }
 
 // openFolder decodes an image folder. The first readable image decides the
 // size of all; then every worker writes its image straight to its place.
@@ -17,8 +19,14 @@ func openFolder(dir string, opts Options) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeFolder(dir, list, opts)
+}
+
+// decodeFolder takes the listing over.
+func decodeFolder(dir string, list *Listing, opts Options) (*Set, error) {
 	s := &Set{Classes: list.Classes, Labels: list.Labels, Files: list.Files, Height: opts.Size, Width: opts.Size}
 	probe := ""
+	var err error
 	if opts.Size == 0 {
 		if probe, err = s.probeSize(opts); err != nil {
 			return nil, err
@@ -41,8 +49,8 @@ func openFolder(dir string, opts Options) (*Set, error) {
 		}
 		defer img.Release()
 		if img.Width != s.Width || img.Height != s.Height {
-			return fmt.Errorf("cannot use image %q: it has %dx%d pixels but %q has %dx%d; give a size to resize all to",
-				s.Files[i], img.Width, img.Height, probe, s.Width, s.Height)
+			return sizesError{fmt.Errorf("cannot use image %q: it has %dx%d pixels but %q has %dx%d; give a size to resize all to",
+				s.Files[i], img.Width, img.Height, probe, s.Width, s.Height)}
 		}
 		copy(s.Image(i), img.Pix)
 		return nil
@@ -51,6 +59,9 @@ func openFolder(dir string, opts Options) (*Set, error) {
 		return nil, err
 	}
 	s.drop(failed)
+	if err := checkSkipped(s.Skipped, len(failed), opts); err != nil {
+		return nil, err
+	}
 	if s.Len() == 0 {
 		return nil, fmt.Errorf("cannot open data set %q: %w: none of its %d files can be read, beginning with: %w", dir, ErrNoData, len(s.Skipped), s.Skipped[0].Err)
 	}
@@ -99,22 +110,21 @@ func (s *Set) drop(failed []error) {
 
 // readImage decodes a file as opts say.
 func readImage(file string, opts Options) (*vision.Image, error) {
-	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
-	buf.Reset()
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read image: %w", err) // names the file
 	}
 	defer f.Close()
-	if _, err := buf.ReadFrom(f); err != nil {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	content := bytes.NewBuffer((*buf)[:0])
+	_, err = content.ReadFrom(f)
+	*buf = content.Bytes()
+	if err != nil {
 		return nil, fmt.Errorf("cannot read image: %w", err)
 	}
-	return decodeImage(buf.Bytes(), file, opts)
+	return decodeImage(*buf, file, opts)
 }
-
-// buffers hold a file's bytes while it is decoded.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // decodeImage decodes the image of that name and resizes it where opts say so.
 func decodeImage(data []byte, name string, opts Options) (*vision.Image, error) {

@@ -3,8 +3,8 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/torchlit/torchlit/vision"
 )
@@ -12,21 +12,18 @@ import (
 // ErrNoData says that a folder holds no data set in a form known here.
 var ErrNoData = errors.New("no data set found")
 
-// Names of the two splits, as folders and as Options.Split.
-const (
-	Train = "train"
-	Test  = "test"
-)
-
 // Options says how to open a data set. The zero value is ready to use.
 type Options struct {
-	// Split picks "train" or "test" where the folder holds both.
+	// Split picks "train", "val" or "test" where the folder holds several.
 	Split string
 	// Classes fixes the classes and their order, as a trained model's labels
 	// do. A class folder that is not among them is an error; one that is
 	// missing is not. Nil: the class folders, sorted by name.
 	Classes []string
-	// Size resizes images to Size×Size pixels. 0: all must have one size.
+	// Labels picks FineLabels ("": these) or CoarseLabels of CIFAR-100.
+	Labels string
+	// Size resizes images to Size×Size pixels. 0: as they are; a Set needs all of
+	// one size then.
 	Size int
 	// Resize resizes, when Size is set, from several goroutines at once. Nil:
 	// vision.PillowResizer.
@@ -37,12 +34,20 @@ type Options struct {
 	// twice that for one that enlarges small crops.
 	MinSide int
 	// SkipCorrupt leaves out files that cannot be read or decoded and lists
-	// them in Set.Skipped, instead of failing at the first of them.
+	// them as Skipped, instead of failing at the first of them. What is decoded
+	// only when a Loader asks for it is the Loader's to tolerate.
 	SkipCorrupt bool
+	// MaxCorrupt is how many of them are too many. 0: what DefaultTolerance says.
+	MaxCorrupt int
+	// InMemory says what OpenSource keeps in memory.
+	InMemory InMemory
 	// Workers is the number of goroutines that decode. 0: one a core.
 	Workers int
-	// MaxBytes bounds the memory of the decoded images. 0: 16 GiB.
+	// MaxBytes bounds the memory of the decoded images. 0: 16 GiB, and for
+	// OpenSource not more than half of the memory that the machine has to spare.
 	MaxBytes int64
+	// CacheDir is where shards from http:// and https:// addresses are kept.
+	CacheDir string
 }
 
 const defaultMaxBytes = 16 << 30
@@ -57,52 +62,120 @@ func (o *Options) maxBytes() int64 {
 // Open reads the data set at path into memory and finds out its form:
 //
 //   - a folder of images sorted into <path>/<class>/**/*.{jpg,png,gif,webp,bmp};
-//   - CIFAR-10's official binary folder (or the folder that contains
-//     cifar-10-batches-bin), whose split Options.Split picks;
-//   - a single CIFAR-10 batch, a .bin file;
-//   - a folder with train/ and test/ of the first form, by Options.Split.
+//   - CIFAR-10 or CIFAR-100 in the folder of its official binary or Python archive
+//     (or the folder that contains that one), whose split Options.Split picks;
+//   - a single CIFAR batch;
+//   - a folder with train/ and val/ or test/ of the first form, by Options.Split.
 //
 // An image folder's images come in the order of class and file name. Errors
 // name the file at fault; ErrNoData is wrapped when nothing is recognised.
+// OpenSource takes WebDataset shards, too.
 func Open(path string, opts Options) (*Set, error) {
-	info, err := os.Stat(path)
+	form, err := Detect(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open data set %q: %w; run `make data`, or set data.dir to a folder of images", path, err)
+		return nil, err
 	}
-	if !info.IsDir() {
-		return openBatches(filepath.Dir(path), []string{filepath.Base(path)}, opts)
-	}
-	if opts.Split != "" && opts.Split != Train && opts.Split != Test {
-		return nil, fmt.Errorf("cannot open split %q of data set %q: the splits are %q and %q", opts.Split, path, Train, Test)
-	}
-	if dir, ok := findBinary(path); ok {
-		return openBinary(path, dir, opts)
-	}
-	if isSplitRoot(path) {
-		if opts.Split == "" {
-			return nil, splitNeeded(path)
+	switch form {
+	case FormShards:
+		return nil, fmt.Errorf("cannot read shards %q into memory: open them as a source", path)
+	case FormSplits:
+		dir, err := pickSplit(path, opts.Split)
+		if err != nil {
+			return nil, err
 		}
-		path = filepath.Join(path, opts.Split)
+		opts.Split = ""
+		return Open(dir, opts)
+	case FormFolder:
+		if err := checkSplit(path, opts.Split); err != nil {
+			return nil, err
+		}
+		return openFolder(path, opts)
 	}
-	return openFolder(path, opts)
+	return openCIFAR(path, opts)
 }
 
-// OpenSplits reads both splits of the data set in dir: CIFAR-10's binary
-// folder, or dir/train and dir/test with one folder a class. The test split
+// openCIFAR opens the folder or the single batch at path.
+func openCIFAR(path string, opts Options) (*Set, error) {
+	if c, dir, ok := findCIFAR(path); ok {
+		return c.open(path, dir, opts)
+	}
+	c, err := cifarOfFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return c.read(filepath.Dir(path), []string{filepath.Base(path)}, opts)
+}
+
+// pickSplit returns the folder of a split.
+func pickSplit(path, split string) (string, error) {
+	dirs, err := splitDirs(path)
+	if err != nil {
+		return "", err
+	}
+	if split == "" {
+		split := Test
+		if dirs[Test] == "" {
+			split = Val
+		}
+		return "", fmt.Errorf("cannot open data set %q: it holds several splits; name one of them, as in %q", path, dirs[split])
+	}
+	if dirs[split] == "" {
+		return "", fmt.Errorf("cannot open split %q of data set %q: it has %s", split, path, quoted(dirs))
+	}
+	return dirs[split], nil
+}
+
+// quoted lists the splits there are.
+func quoted(dirs map[string]string) string {
+	text := ""
+	for _, split := range []string{Train, Val, Test} {
+		if dirs[split] == "" {
+			continue
+		}
+		if text != "" {
+			text += " and "
+		}
+		text += fmt.Sprintf("%q", split)
+	}
+	return text
+}
+
+// checkSplit refuses names that no split has. A folder without splits is what the
+// caller says it is.
+func checkSplit(path, split string) error {
+	if split != "" && !slices.Contains([]string{Train, Val, Test}, split) {
+		return fmt.Errorf("cannot open split %q of data set %q: the splits are %q, %q and %q", split, path, Train, Val, Test)
+	}
+	return nil
+}
+
+// OpenSplits reads both splits of the data set in dir: CIFAR-10 or CIFAR-100, or
+// dir/train and dir/test (or else dir/val) with one folder a class. The test split
 // uses the classes of the training split, so that labels mean the same in
 // both. opts.Split is ignored.
 func OpenSplits(dir string, opts Options) (train, test *Set, err error) {
-	opts.Split = Train
-	if _, ok := findBinary(dir); !ok && !isSplitRoot(dir) {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, nil, fmt.Errorf("cannot open data set %q: %w; run `make data`, or set data.dir to a folder with %s/ and %s/", dir, err, Train, Test)
-		}
-		return nil, nil, fmt.Errorf("cannot open data set %q: %w: it needs %s/<class>/ and %s/<class>/ folders with images, or the files of %s", dir, ErrNoData, Train, Test, BinaryFolder)
+	form, err := Detect(dir)
+	if err != nil {
+		return nil, nil, err
 	}
+	held := Test
+	switch form {
+	case FormFolder:
+		return nil, nil, fmt.Errorf("cannot open data set %q: %w: it needs %s/<class>/ and %s/<class>/ folders with images, or the files of %s", dir, ErrNoData, Train, Test, BinaryFolder)
+	case FormSplits:
+		dirs, err := splitDirs(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		if dirs[Test] == "" {
+			held = Val
+		}
+	}
+	opts.Split = Train
 	if train, err = Open(dir, opts); err != nil {
 		return nil, nil, err
 	}
-	opts.Split, opts.Classes = Test, train.Classes
+	opts.Split, opts.Classes = held, train.Classes
 	if test, err = Open(dir, opts); err != nil {
 		return nil, nil, err
 	}
@@ -111,18 +184,4 @@ func OpenSplits(dir string, opts Options) (train, test *Set, err error) {
 			dir, train.Width, train.Height, test.Width, test.Height)
 	}
 	return train, test, nil
-}
-
-func splitNeeded(path string) error {
-	return fmt.Errorf("cannot open data set %q: it holds two splits; name one of them, as in %q", path, filepath.Join(path, Test))
-}
-
-// isSplitRoot tells whether dir holds the two splits as folders.
-func isSplitRoot(dir string) bool {
-	for _, split := range []string{Train, Test} {
-		if info, err := os.Stat(filepath.Join(dir, split)); err != nil || !info.IsDir() {
-			return false
-		}
-	}
-	return true
 }
