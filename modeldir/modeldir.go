@@ -2,7 +2,7 @@
 // its weights and what Torchlit knows about them, in timm's hub layout.
 //
 //	config.json        architecture, classes, labels, preprocessing: timm's file
-//	model.safetensors  the weights (or pytorch_model.bin, *.ckpt, model.pt)
+//	model.safetensors  the weights (or pytorch_model.bin, *.ckpt, *.pth, model.pt)
 //	torchlit.json      stem variant, accuracy, training run, calibrations: ours, optional
 //
 // timm loads such a folder with create_model("local-dir:…"), and a folder that
@@ -52,7 +52,7 @@ type Folder struct {
 
 // Open reads and checks the folder dir. What it returns is consistent: labels
 // match the classes, classes and stem match the weights where those are
-// safetensors, and Preprocess cannot fail.
+// no TorchScript, and Preprocess cannot fail.
 func Open(dir string) (*Folder, error) {
 	f := &Folder{Dir: dir}
 	var err error

@@ -14,8 +14,8 @@ import (
 	"github.com/torchlit/torchlit/vision"
 )
 
-// weights is the outline of a ResNet: the layers that Open looks at.
-func weights(classes int64, kernel int64) []safetensors.Entry {
+// outline is that of a ResNet: the layers that Open looks at.
+func outline(classes int64, kernel int64) []safetensors.Entry {
 	f16 := func(name string, shape ...int64) safetensors.Entry {
 		n := int64(2)
 		for _, d := range shape {
@@ -44,7 +44,7 @@ func folder(t *testing.T, files ...string) string {
 func resnet(t *testing.T, kernel int64, files ...string) string {
 	t.Helper()
 	dir := folder(t, files...)
-	require.NoError(t, safetensors.Write(filepath.Join(dir, SafetensorsFile), weights(10, kernel), nil))
+	require.NoError(t, safetensors.Write(filepath.Join(dir, SafetensorsFile), outline(10, kernel), nil))
 	return dir
 }
 
@@ -170,14 +170,16 @@ func TestOpenRefusesExtras(t *testing.T) {
 func TestOpenFindsWeights(t *testing.T) {
 	f := func(want Format, base string, files ...string) {
 		t.Helper()
-		m, err := Open(folder(t, append(files, ConfigFile, minimal)...))
+		m, err := Open(folder(t, append(files, ConfigFile, strings.Replace(minimal, "10", "2", 1))...))
 		require.NoError(t, err)
 		require.Equal(t, want, m.Weights.Format)
 		require.Equal(t, filepath.Join(m.Dir, base), m.Weights.Path)
 	}
-	f(Pickle, PickleFile, PickleFile, "x")
-	f(Pickle, "last.ckpt", "last.ckpt", "x", TorchScriptFile, "x", ".hidden.ckpt", "x")
-	f(Pickle, PickleFile, "last.ckpt", "x", PickleFile, "x")
+	pickled := foreign(t, "pytorch_model.bin")
+	f(Pickle, PickleFile, PickleFile, pickled)
+	f(Pickle, "last.ckpt", "last.ckpt", pickled, TorchScriptFile, "x", ".hidden.ckpt", "x")
+	f(Pickle, PickleFile, "last.ckpt", "x", PickleFile, pickled)
+	f(Pickle, "resnet18-f37072fd.pth", "resnet18-f37072fd.pth", pickled)
 	f(TorchScript, TorchScriptFile, TorchScriptFile, "x")
 	f(Safetensors, SafetensorsFile, SafetensorsFile, "\x02\x00\x00\x00\x00\x00\x00\x00{}", PickleFile, "x")
 
@@ -185,6 +187,27 @@ func TestOpenFindsWeights(t *testing.T) {
 	require.NoError(t, err, "TorchScript carries its own architecture")
 	require.Equal(t, []string{"class 0", "class 1", "class 2"}, m.Labels())
 	require.Equal(t, "TorchScript", m.Weights.Format.String())
+}
+
+// foreign is a file of another program; see torch/weights/testdata/golden.py.
+func foreign(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "torch", "weights", "testdata", name))
+	require.NoError(t, err)
+	return string(data)
+}
+
+// A checkpoint's tensors are checked as a safetensors file's are, below the names that
+// a training program puts before them.
+func TestOpenLooksIntoCheckpoints(t *testing.T) {
+	for _, name := range []string{"lightning.ckpt", "ddp.pth", "module.pth", "legacy.pth"} {
+		_, err := Open(folder(t, ConfigFile, minimal, "last.ckpt", foreign(t, name)))
+		require.ErrorContains(t, err, `"num_classes" is 10; change it to 2, which is what "fc.weight" in last.ckpt has`, name)
+	}
+	_, err := Open(folder(t, ConfigFile, minimal, "last.ckpt", foreign(t, "attack_system.bin")))
+	require.ErrorContains(t, err, "would call posix.system")
+	_, err = Open(folder(t, ConfigFile, minimal, "last.ckpt", foreign(t, "two.ckpt")))
+	require.ErrorContains(t, err, `"student."`)
 }
 
 func TestOpenRefusesWeights(t *testing.T) {
@@ -259,7 +282,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(`{"architecture":"a","num_classes":3,"label_names":{"0":"<&>","2":"é"},"mean":[0,0,0]}`), []byte(`{"temperature":2}`))
 	f.Fuzz(func(t *testing.T, config, extras []byte) {
 		dir := t.TempDir()
-		for name, data := range map[string][]byte{ConfigFile: config, ExtrasFile: extras, PickleFile: []byte("x")} {
+		for name, data := range map[string][]byte{ConfigFile: config, ExtrasFile: extras, TorchScriptFile: []byte("x")} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/torchlit/torchlit/torch/safetensors"
+	"github.com/torchlit/torchlit/torch/weights"
 )
 
 // Format is the kind of a weights file.
@@ -17,7 +17,7 @@ type Format uint8
 // The formats, in the order of preference.
 const (
 	Safetensors Format = iota + 1 // model.safetensors: tensors by their state-dict names
-	Pickle                        // pytorch_model.bin, *.ckpt: a pickled state dict
+	Pickle                        // pytorch_model.bin, *.ckpt, *.pth: what torch.save wrote of a state dict
 	TorchScript                   // model.pt: network and weights in one
 )
 
@@ -49,6 +49,7 @@ var patterns = []struct {
 	{SafetensorsFile, Safetensors},
 	{PickleFile, Pickle},
 	{"*.ckpt", Pickle},
+	{"*.pth", Pickle},
 	{TorchScriptFile, TorchScript},
 }
 
@@ -80,38 +81,59 @@ func findWeights(dir string) (Weights, error) {
 
 // checkWeights compares the weights with what the JSON files say about them, so
 // that a wrong number is an error here that names its key, and not a shape
-// mismatch inside of libtorch. It reads headers only. Only safetensors files
-// can be looked into this cheaply; of the others just the first bytes are.
+// mismatch inside of libtorch. It reads headers only. A TorchScript program cannot
+// be looked into without libtorch; of it just the first bytes are.
 func (f *Folder) checkWeights(stemStated bool) error {
-	if f.Weights.Format != Safetensors {
+	if f.Weights.Format == TorchScript {
 		return checkStart(f.Weights.Path)
 	}
-	file, err := safetensors.Open(f.Weights.Path)
+	file, err := f.Weights.Open()
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 
-	if v, ok := file.Tensor(f.Config.Pretrained.Classifier + ".weight"); ok && len(v.Shape) > 0 {
-		if v.Shape[0] != int64(f.Config.NumClasses) {
-			return object{file: filepath.Join(f.Dir, ConfigFile)}.wrong("num_classes", fmt.Sprint(f.Config.NumClasses),
-				fmt.Sprintf("%d, which is what %q in %s has", v.Shape[0], v.Name, filepath.Base(f.Weights.Path)))
-		}
+	classifier := f.Config.Pretrained.Classifier + ".weight"
+	if shape, ok := file.Shape(classifier); ok && len(shape) > 0 && shape[0] != int64(f.Config.NumClasses) {
+		return object{file: filepath.Join(f.Dir, ConfigFile)}.wrong("num_classes", fmt.Sprint(f.Config.NumClasses),
+			fmt.Sprintf("%d, which is what %q in %s has", shape[0], classifier, filepath.Base(f.Weights.Path)))
 	}
 	// Other networks have 3×3 stems of their own; only a ResNet's is called this.
-	_, resnet := file.Tensor("layer1.0.conv1.weight")
-	if v, ok := file.Tensor("conv1.weight"); resnet && ok && len(v.Shape) == 4 {
-		return f.checkStem(v, stemStated)
+	_, resnet := file.Shape(anchor)
+	if shape, ok := file.Shape(firstConv); resnet && ok && len(shape) == 4 {
+		return f.checkStem(shape, stemStated)
 	}
 	return nil
+}
+
+// The tensors that tell a ResNet, and its stem. Networks with a deep stem have no
+// tensor of the second name, and the same tensors with either stem.
+const (
+	anchor    = "layer1.0.conv1.weight"
+	firstConv = "conv1.weight"
+)
+
+// Open opens the weights of a ResNet by their state-dict names, whatever they are
+// wrapped in. A TorchScript program cannot be opened like this. The caller closes
+// the file.
+func (w Weights) Open() (*weights.File, error) {
+	file, err := weights.Open(w.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Descend(anchor); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // checkStem compares the stem with the shape of the first convolution. A folder
 // that says nothing, such as one that was trained with timm on CIFAR-10 after
 // the usual surgery, has the stem that its weights have.
-func (f *Folder) checkStem(conv safetensors.View, stated bool) error {
+func (f *Folder) checkStem(conv []int64, stated bool) error {
 	has := StemImageNet
-	if conv.Shape[2] == 3 {
+	if conv[2] == 3 {
 		has = StemCIFAR
 	}
 	if !stated {
@@ -122,7 +144,7 @@ func (f *Folder) checkStem(conv safetensors.View, stated bool) error {
 	}
 	names := map[string]string{StemImageNet: `"imagenet"`, StemCIFAR: `"cifar"`}
 	return object{file: filepath.Join(f.Dir, ExtrasFile)}.wrong("stem", names[f.Extras.Stem],
-		fmt.Sprintf("%s: %q is %v", names[has], conv.Name, conv.Shape))
+		fmt.Sprintf("%s: %q is %v", names[has], firstConv, conv))
 }
 
 // checkStart catches files that are nothing at all.

@@ -16,7 +16,7 @@ import (
 // fill writes the outline of a ResNet.
 func fill(classes, kernel int64) func(string) error {
 	return func(tmp string) error {
-		return safetensors.Write(filepath.Join(tmp, SafetensorsFile), weights(classes, kernel), nil)
+		return safetensors.Write(filepath.Join(tmp, SafetensorsFile), outline(classes, kernel), nil)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 const bnEps = 1e-5
 
 // Weights finds tensors by timm's names, such as "layer1.0.conv1.weight". A
-// *safetensors.File is one.
+// *weights.File is one. The errors name the tensor.
 type Weights interface {
-	Tensor(name string) (safetensors.View, bool)
+	Tensor(name string) (safetensors.View, error)
 }
 
 // fold merges a batch normalisation, which at inference is a scale and a shift
@@ -61,9 +61,9 @@ func (r *reader) read(name string, shape ...int64) []float32 {
 	if r.err != nil {
 		return nil
 	}
-	v, ok := r.w.Tensor(name)
-	if !ok {
-		r.err = fmt.Errorf("tensor %q is missing; are these weights of another architecture?", name)
+	v, err := r.w.Tensor(name)
+	if err != nil {
+		r.err = fmt.Errorf("%w; are these weights of another architecture?", err)
 		return nil
 	}
 	if !slices.Equal(v.Shape, shape) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/torchlit/torchlit/modeldir"
-	"github.com/torchlit/torchlit/torch/safetensors"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
@@ -20,7 +19,7 @@ func Open(dir string, opts Options) (*Model, error) {
 
 // OpenFolder is Open for a folder that was read before.
 func OpenFolder(folder *modeldir.Folder, opts Options) (*Model, error) {
-	if folder.Weights.Format != modeldir.Safetensors {
+	if folder.Weights.Format == modeldir.TorchScript {
 		return nil, fmt.Errorf("cannot serve %q: its weights are in %s format; save them as %s",
 			folder.Weights.Path, folder.Weights.Format, modeldir.SafetensorsFile)
 	}
@@ -28,7 +27,7 @@ func OpenFolder(folder *modeldir.Folder, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve model folder %q: %w", folder.Dir, err)
 	}
-	file, err := safetensors.Open(folder.Weights.Path)
+	file, err := folder.Weights.Open()
 	if err != nil {
 		return nil, err
 	}

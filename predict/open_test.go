@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/safetensors"
 	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
@@ -72,6 +73,39 @@ func TestOpen(t *testing.T) {
 	mustBeNear(t, mustLogits(t, r, images(r, len(g.Logits))), g.Logits, 1e-4)
 }
 
+// TestOpenForeignWeights serves what torch.save writes, wrapped as training programs
+// wrap it, in half precision and in other strides.
+func TestOpenForeignWeights(t *testing.T) {
+	torchtest.Need(t)
+	g := smallGolden(t)
+	seeded := newSeededWeights(mustNetwork(t, g.Architecture, g.Stem, g.Size, int64(len(g.Logits[0]))).Spec)
+	f := func(file, prefix string, dtype int8, tolerance float64) {
+		t.Helper()
+		dir := mustFolder(t, g, nil)
+		if err := os.Remove(filepath.Join(dir, modeldir.SafetensorsFile)); err != nil {
+			t.Fatal(err)
+		}
+		torch.Scope(func(func(torch.Tensor) torch.Tensor) {
+			state := map[string]torch.Tensor{prefix + "criterion.weight": torch.Ones([]int64{3}, false)}
+			for name := range seeded.tensors {
+				v, _ := seeded.Tensor(name)
+				state[prefix+name] = torch.FromBytes(v.Data, torch.Float, v.Shape...).CastTo(dtype)
+			}
+			torch.SaveDict(state, filepath.Join(dir, file))
+		})
+		m, err := Open(dir, Options{MaxBatch: 4, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		r := mustRunner(t, m)
+		mustBeNear(t, mustLogits(t, r, images(r, len(g.Logits))), g.Logits, tolerance)
+	}
+	f(modeldir.PickleFile, "", torch.Float, 1e-4)
+	f("last.ckpt", "model.", torch.Half, 2e-3)
+	f("best.ckpt", "module._orig_mod.backbone.", torch.BFloat16, 2e-2)
+}
+
 func TestOpenRefuses(t *testing.T) {
 	f := func(dir, want string) {
 		t.Helper()
@@ -88,8 +122,8 @@ func TestOpenRefuses(t *testing.T) {
 	f(mustFolder(t, g, func(f *modeldir.Folder) { f.Config.Architecture = "vit_base" }), `architecture "vit_base": known are`)
 	dir := mustFolder(t, g, nil)
 	weights := filepath.Join(dir, modeldir.SafetensorsFile)
-	if err := os.Rename(weights, filepath.Join(dir, modeldir.PickleFile)); err != nil {
+	if err := os.Rename(weights, filepath.Join(dir, modeldir.TorchScriptFile)); err != nil {
 		t.Fatal(err)
 	}
-	f(dir, "pickle format")
+	f(dir, "TorchScript format")
 }

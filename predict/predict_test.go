@@ -71,9 +71,9 @@ func mustBeNear(tb testing.TB, got, want [][]float32, tolerance float64) {
 // and for the public ones.
 func TestLogitsEqualPyTorch(t *testing.T) {
 	for _, g := range goldens(t) {
+		n := mustNetwork(t, g.Architecture, g.Stem, g.Size, int64(len(g.Logits[0])))
 		for _, plain := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s%s/%dpx/plain=%v", g.Architecture, g.Stem, g.Size, plain), func(t *testing.T) {
-				n := mustNetwork(t, g.Architecture, g.Stem, g.Size, int64(len(g.Logits[0])))
 				r := mustRunner(t, mustModel(t, n, Options{MaxBatch: 4, Plain: plain, Threads: 2}))
 				mustBeNear(t, mustLogits(t, r, images(r, len(g.Logits))), g.Logits, 1e-4)
 			})

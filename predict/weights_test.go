@@ -2,6 +2,7 @@ package predict
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -28,17 +29,17 @@ func newSeededWeights(spec resnet.Spec) *seededWeights {
 	return w
 }
 
-func (w *seededWeights) Tensor(name string) (safetensors.View, bool) {
+func (w *seededWeights) Tensor(name string) (safetensors.View, error) {
 	shape, ok := w.tensors[name]
 	if !ok || name == w.without {
-		return safetensors.View{}, false
+		return safetensors.View{}, fmt.Errorf("tensor %q is missing", name)
 	}
 	if v, ok := w.values[name]; ok {
-		return v, true
+		return v, nil
 	}
 	v := safetensors.View{Name: name, DType: "F32", Shape: shape, Data: seededTensor(name, shape)}
 	w.values[name] = v
-	return v, true
+	return v, nil
 }
 
 // seededTensor draws uniformly from lo..hi, which keep the activations of a

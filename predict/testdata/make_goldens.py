@@ -89,7 +89,6 @@ def main():
         ("wide_resnet50_2", "", 64),
         ("resnext50_32x4d", "", 64),
         ("resnext50_32x4d", "cifar", 17),
-        ("resnext101_32x8d", "", 40),
     ]:
         x = torch.stack([image(f"image{i}", size) for i in range(IMAGES)])
         with torch.inference_mode():

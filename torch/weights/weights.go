@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -94,6 +95,8 @@ func sniff(f *os.File) error {
 		return errors.New("it is a web page; download the file itself")
 	case n > 8 && head[8] == '{' && head[7] == 0:
 		return errSafetensors
+	case filepath.Ext(f.Name()) == ".safetensors" && !strings.HasPrefix(string(head), "PK") && head[0] != 0x80:
+		return errSafetensors // whose reader says best what is wrong with it
 	}
 	return nil
 }
