@@ -1,6 +1,11 @@
 package torch
 
-import "github.com/torchlit/torchlit/torch/internal/libtorch"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/torchlit/torchlit/torch/internal/libtorch"
+)
 
 // The operators below do the same to each tensor of a list, on a CUDA device in
 // one kernel for many tensors. Tensors of one list share dtype and device; the
@@ -125,4 +130,36 @@ func foreachCheckUnscale(a []Tensor, found, factor Tensor) {
 	var c call
 	c.tensors(a).tensor(found).tensor(factor)
 	c.exec(opForeachCheckUnscale)
+}
+
+// LerpAll moves each tensor of a, in place, by the share weight of its way to the
+// tensor of b at its place in the list: an exponential moving average of many tensors
+// in a few calls. The lists are equally long; tensors of a pair have one shape, dtype
+// and device. Integer tensors are copied from b instead. No gradients are recorded.
+// It panics when libtorch refuses.
+func LerpAll(a, b []Tensor, weight float64) {
+	if len(a) != len(b) {
+		panic(&Error{Op: "torch.LerpAll", Text: fmt.Sprintf("%d tensors are to go to %d; pass as many", len(a), len(b))})
+	}
+	type pair struct{ a, b []Tensor }
+	byPlace := map[place]*pair{}
+	NoGrad(func() {
+		for i := range a {
+			info := a[i].info()
+			at := placeOf(&info)
+			if !slices.Contains([]int8{Half, Float, Double, BFloat16}, int8(at.dtype)) {
+				a[i].CopyI(b[i])
+				continue
+			}
+			p := byPlace[at]
+			if p == nil {
+				p = &pair{}
+				byPlace[at] = p
+			}
+			p.a, p.b = append(p.a, a[i]), append(p.b, b[i])
+		}
+		for _, p := range byPlace {
+			foreachLerp(p.a, p.b, weight)
+		}
+	})
 }

@@ -84,8 +84,7 @@ func TryLoadSafetensors(path string, device ...Device) (tensors map[string]Tenso
 	tensors = make(map[string]Tensor, len(f.Names()))
 	err = Try(func() {
 		for _, name := range f.Names() {
-			view, _ := f.Tensor(name)
-			t := FromBytes(view.Data, safetensorsDType(view.DType), view.Shape...)
+			t := fromSafetensors(f, name)
 			if len(device) > 0 {
 				t = t.move(device[0])
 			}
@@ -99,6 +98,20 @@ func TryLoadSafetensors(path string, device ...Device) (tensors map[string]Tenso
 		return nil, fmt.Errorf("cannot load %q: %w", path, err)
 	}
 	return tensors, nil
+}
+
+// TryFromSafetensors copies one tensor of an open file.
+func TryFromSafetensors(f *safetensors.File, name string) (t Tensor, err error) {
+	if _, ok := f.Tensor(name); !ok {
+		return Tensor{}, fmt.Errorf("the file has no tensor %q", name)
+	}
+	err = Try(func() { t = fromSafetensors(f, name) })
+	return t, err
+}
+
+func fromSafetensors(f *safetensors.File, name string) Tensor {
+	view, _ := f.Tensor(name)
+	return FromBytes(view.Data, safetensorsDType(view.DType), view.Shape...)
 }
 
 func safetensorsDType(name safetensors.DType) int8 {

@@ -2,128 +2,157 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/torchlit/torchlit/dataset"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/nn"
-	"github.com/torchlit/torchlit/torch/safetensors"
 )
 
-// Averaging of the weights of the last epochs.
+// Averages of the weights.
 //
 // Gradient descent wanders along the rim of a flat region of the loss. The mean of
 // several points of its path lies nearer the middle, and does better on images it has
-// not seen (Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better
-// Generalization", https://arxiv.org/abs/1803.05407). The cost is one pass over some
-// training images: the statistics of batch normalisation belong to the weights they
-// were measured with, so those of the mean are measured afresh.
+// not seen. There are two here. The exponential moving average (EMA) follows the
+// weights at every step; it is what is validated. Stochastic weight averaging (SWA,
+// Izmailov et al. 2018, https://arxiv.org/abs/1803.05407) takes the plain mean of the
+// ends of the last epochs. The statistics of batch normalisation belong to the weights
+// that they were measured with: the EMA averages them along, as timm does; after SWA
+// they are measured afresh.
+
+// average is a second set of a network's tensors, in the order of names.
+type average struct {
+	names []string
+	net   map[string]torch.Tensor // the network's own, borrowed
+	mean  []torch.Tensor
+}
+
+func (r *run) newAverage() *average {
+	a := &average{net: r.net.StateDict()}
+	for _, t := range r.net.Spec().Tensors() {
+		a.names = append(a.names, t.Name)
+		torch.NoGrad(func() { a.mean = append(a.mean, a.net[t.Name].Clone()) })
+	}
+	return a
+}
+
+func (r *run) openAverages() {
+	if r.cfg.EMA.Decay > 0 {
+		r.ema = r.newAverage()
+	}
+	if r.cfg.SWA.Epochs > 0 {
+		r.swa = r.newAverage()
+	}
+}
+
+// approach moves the mean by the share x of its way to the network's tensors.
+func (a *average) approach(x float64) {
+	current := make([]torch.Tensor, len(a.names))
+	for i, name := range a.names {
+		current[i] = a.net[name]
+	}
+	torch.LerpAll(a.mean, current, x)
+}
+
+// instead runs body with the mean in the network's place.
+func (a *average) instead(body func()) {
+	a.swap()
+	defer a.swap()
+	body()
+}
+
+// swap exchanges the network's values and the mean's. The network's tensors stay the
+// same ones to whoever holds them.
+func (a *average) swap() {
+	for i, name := range a.names {
+		t := a.net[name]
+		own := t.Detach()
+		t.SetData(a.mean[i])
+		a.mean[i].Close()
+		a.mean[i] = own
+	}
+}
+
+// tensors lists the mean for a checkpoint, under a prefix.
+func (a *average) tensors(prefix string, into map[string]torch.Tensor) {
+	for i, name := range a.names {
+		into[prefix+name] = a.mean[i]
+	}
+}
+
+func (a *average) close() {
+	for _, t := range a.mean {
+		t.Close()
+	}
+}
+
+// decayAt returns the decay of the n-th update, from 1 on.
+func (e EMA) decayAt(n int) float64 {
+	if !e.WarmUp {
+		return e.Decay
+	}
+	return math.Min(e.Decay, float64(1+n)/float64(10+n))
+}
+
+// anneal leads the learning rate of a step from lr to SWA's own during the last epochs.
+func (s SWA) anneal(lr float64, step, steps, perEpoch int) float64 {
+	begin := steps - s.Epochs*perEpoch
+	if s.Epochs == 0 || s.LR == 0 || step < begin {
+		return lr
+	}
+	progress := 1.0
+	if n := s.AnnealingEpochs * perEpoch; n > 0 {
+		progress = math.Min(1, float64(step-begin)/float64(n))
+	}
+	share := (1 - math.Cos(math.Pi*progress)) / 2
+	return lr + (s.LR-lr)*share
+}
+
+// settleAverage puts the mean of the weights in the network's place at the end of a
+// run, if there is one.
+func (r *run) settleAverage(ctx context.Context) (err error) {
+	of := ""
+	switch {
+	case r.ema != nil && r.at.EMAs > 0:
+		r.ema.swap() // validated as such already
+		return nil
+	case r.swa != nil && r.at.SWAs > 0:
+		of = "swa"
+		r.swa.swap()
+		if err := r.remeasure(ctx); err != nil {
+			return err
+		}
+	default:
+		return nil
+	}
+	if r.valBatches() == 0 {
+		return nil
+	}
+	v := Validation{Epoch: r.at.Last.Epoch, GlobalStep: r.at.Step, Of: of}
+	if v.Loss, v.Accuracy, err = r.evaluate(ctx, r.valBatches()); err != nil {
+		return err
+	}
+	r.at.Last.ValLoss, r.at.Last.ValAccuracy = v.Loss, v.Accuracy
+	r.logMetrics(map[string]float64{"epoch": float64(v.Epoch), "swa_val_loss": v.Loss, "swa_val_accuracy": v.Accuracy})
+	if r.events.Validated != nil {
+		r.events.Validated(v)
+	}
+	return nil
+}
 
 // remeasureBatches is how many batches the statistics are taken from. More no longer
 // move them.
 const remeasureBatches = 200
 
-// average replaces the network's weights by the mean of the checkpoints at the ends of
-// the last cfg.Trainer.AverageEpochs epochs, and evaluates it.
-func (r *run) average(ctx context.Context) error {
-	n := r.cfg.Trainer.AverageEpochs
-	paths, err := r.epochEnds(n)
-	if err != nil {
-		return err
-	}
-	for i, path := range paths {
-		if err := r.addWeights(path, i == 0); err != nil {
-			return err
-		}
-	}
-	torch.NoGrad(func() {
-		for _, t := range r.net.StateDict() {
-			t.MulScalarI(1 / float64(n))
-		}
-	})
-	if err := r.remeasure(ctx); err != nil {
-		return err
-	}
-	if r.last.TestLoss, r.last.TestAccuracy, err = r.evaluate(); err != nil {
-		return err
-	}
-	if r.events.Averaged != nil {
-		r.events.Averaged(r.last)
-	}
-	return nil
-}
-
-// epochEnds returns the checkpoints of the last n epochs' ends.
-func (r *run) epochEnds(n int) ([]string, error) {
-	dir := checkpoints(r.cfg.OutputDir)
-	all, err := list(dir)
-	if err != nil {
-		return nil, err
-	}
-	var ends []string
-	for _, path := range all {
-		var at position
-		file, err := safetensors.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("cannot average the weights of %q: %w", path, err)
-		}
-		err = json.Unmarshal([]byte(file.Metadata()[stateKey]), &at)
-		file.Close()
-		if err == nil && at.Batch == 0 {
-			ends = append(ends, path)
-		}
-	}
-	if len(ends) < n {
-		return nil, fmt.Errorf("cannot average the last %d epochs: %q holds the checkpoints of %d; raise checkpoint.keep or lower trainer.average_epochs", n, dir, len(ends))
-	}
-	return ends[len(ends)-n:], nil
-}
-
-// addWeights adds a checkpoint's tensors to the network's, or overwrites these.
-func (r *run) addWeights(path string, overwrite bool) error {
-	file, err := safetensors.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot average the weights of %q: %w", path, err)
-	}
-	defer file.Close()
-	for name, t := range r.net.StateDict() {
-		v, ok := file.Tensor(name)
-		if !ok {
-			return fmt.Errorf("cannot average the weights of %q: it has no tensor %q", path, name)
-		}
-		err := torch.Try(func() {
-			torch.Scope(func(func(torch.Tensor) torch.Tensor) {
-				torch.NoGrad(func() {
-					one := torch.FromBytes(v.Data, torch.Float, v.Shape...)
-					if overwrite {
-						t.CopyI(one)
-					} else {
-						t.AddI(one, 1)
-					}
-				})
-			})
-		})
-		if err != nil {
-			return fmt.Errorf("cannot average the weights of %q: tensor %q: %w", path, name, err)
-		}
-	}
-	return nil
-}
-
 // remeasure takes the running statistics of batch normalisation anew, as the plain mean
 // over batches of augmented training images at the data's own size.
 func (r *run) remeasure(ctx context.Context) error {
 	side := r.train.Height
-	set, err := r.resized(side)
-	if err != nil {
-		return err
-	}
-	augment := r.augment(side)
 	loader, err := dataset.NewLoader(dataset.LoaderConfig{
-		Source: set, BatchSize: r.cfg.Data.BatchSize, Transform: &augment, Shuffle: true, DropLast: true,
+		Source: r.train, BatchSize: r.cfg.Data.BatchSize, Transform: r.augment(side), Shuffle: true, DropLast: true,
 		Seed: r.cfg.Seed, Epoch: r.cfg.Trainer.MaxEpochs,
 	})
 	if err != nil {

@@ -3,174 +3,225 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/safetensors"
 )
 
-// A checkpoint is one safetensors file: the network's tensors by their own names
-// in float32, the optimizer's momentum of each under momentumPrefix, and in the
-// metadata, as JSON, where the run stood and what it was configured as. The file
-// is written beside its place and renamed, so there is never half of one.
+// A checkpoint is one safetensors file: the network's tensors by their own names; under
+// prefixes the optimizer's state, the gradient scaler's and the averages; and in the
+// metadata, as JSON, where the run stands and what it is configured as. The file is
+// written beside its place and renamed, so there is never half of one.
 //
-// Everything random in a run is a function of the seed and the position, so
-// these two are all that a resumed run needs to go on exactly as it would have.
+// Everything random in a run is a function of the seed and the position, and a position
+// lies between two whole steps. So a resumed run goes on exactly as it would have, from
+// the middle of an epoch, too: the sums of the epoch's figures are part of the position.
 const (
-	momentumPrefix = "momentum."
-	stateKey       = "torchlit"
+	optimizerPrefix = "optimizer."
+	scalerPrefix    = "scaler."
+	emaPrefix       = "ema."
+	swaPrefix       = "swa."
+	stateKey        = "torchlit"
 )
 
-// position is where a run stands: before batch Batch of epoch Epoch.
-type position struct {
-	Epoch  int    `json:"epoch"`
-	Batch  int    `json:"batch"`
-	Last   Epoch  `json:"last"`
-	Config Config `json:"config"`
+// saved is the JSON of a checkpoint.
+type saved struct {
+	Position position `json:"position"`
+	Config   Config   `json:"config"`
 }
 
-// parameter pairs a parameter's name with its momentum; see parameters.
-type parameter struct {
-	name     string
-	momentum torch.Tensor
-}
-
-// parameters lists the trained tensors in the order of the optimizer's momenta.
-// The order of the network's fields and that of its state dict agree on every
-// parameter, which names them.
-func (r *run) parameters() []parameter {
-	name := map[*byte]string{}
-	for n, t := range r.net.StateDict() {
-		name[(*byte)(*t.T)] = n
+// tensors lists everything of the run that is a tensor, by its name in a checkpoint. The
+// caller closes what is returned as copies.
+func (r *run) tensors() (all map[string]torch.Tensor, copies []torch.Tensor) {
+	all = maps.Clone(r.net.StateDict())
+	add := func(prefix string, dict map[string]torch.Tensor) {
+		for name, t := range dict {
+			all[prefix+name] = t
+			copies = append(copies, t)
+		}
 	}
-	momenta := r.opt.Momenta()
-	var list []parameter
-	for i, p := range r.net.Parameters() {
-		list = append(list, parameter{name[(*byte)(*p.T)], momenta[i]})
+	add(optimizerPrefix, r.opt.StateDict())
+	if r.scaler != nil {
+		add(scalerPrefix, r.scaler.StateDict())
 	}
-	return list
+	if r.ema != nil {
+		r.ema.tensors(emaPrefix, all)
+	}
+	if r.swa != nil {
+		r.swa.tensors(swaPrefix, all)
+	}
+	return all, copies
 }
 
+// save writes a checkpoint of where the run stands, and deletes those that need not
+// stay.
 func (r *run) save() error {
-	var entries []safetensors.Entry
-	add := func(name string, t torch.Tensor) {
-		entries = append(entries, safetensors.Entry{Name: name, DType: safetensors.F32, Shape: t.Shape(), Data: t.Bytes()})
-	}
-	for name, t := range r.net.StateDict() {
-		add(name, t)
-	}
-	for _, p := range r.parameters() {
-		add(momentumPrefix+p.name, p.momentum)
-	}
-	state, err := json.Marshal(position{r.epoch, r.batch, r.last, r.cfg})
+	defer r.profile.start("checkpoint")()
+	dir := checkpoints(r.cfg.OutputDir)
+	path := filepath.Join(dir, checkpointName(r.at.Epoch, r.at.Step))
+	r.rank(filepath.Base(path))
+	now := r.at
+	now.Elapsed = r.elapsed()
+	state, err := json.Marshal(saved{now, r.cfg})
 	if err != nil {
 		return fmt.Errorf("cannot describe the checkpoint: %w", err)
 	}
-	dir := checkpoints(r.cfg.OutputDir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the checkpoint folder: %w", err)
 	}
-	step := r.epoch*r.perEpoch + r.batch
-	path := filepath.Join(dir, fmt.Sprintf("step=%08d.safetensors", step))
-	if err := safetensors.Write(path, entries, map[string]string{stateKey: string(state)}); err != nil {
+	all, copies := r.tensors()
+	defer func() {
+		for _, t := range copies {
+			t.Close()
+		}
+	}()
+	if err := torch.TrySaveSafetensors(all, path, map[string]string{stateKey: string(state)}); err != nil {
 		return fmt.Errorf("cannot write checkpoint %q: %w; free some space, and go on with resume=%s", path, err, r.cfg.OutputDir)
 	}
+	r.clock = time.Now()
 	return r.prune(dir)
-}
-
-func checkpoints(runDir string) string { return filepath.Join(runDir, "checkpoints") }
-
-// list returns a folder's checkpoints, oldest first.
-func list(dir string) ([]string, error) {
-	found, err := filepath.Glob(filepath.Join(dir, "step=*.safetensors"))
-	slices.Sort(found)
-	return found, err
-}
-
-func (r *run) prune(dir string) error {
-	found, err := list(dir)
-	if err != nil {
-		return err
-	}
-	for len(found) > r.cfg.Checkpoint.Keep {
-		if err := os.Remove(found[0]); err != nil {
-			return fmt.Errorf("cannot delete an old checkpoint: %w", err)
-		}
-		found = found[1:]
-	}
-	return nil
 }
 
 // ConfigOf returns what a run was configured as, by its newest checkpoint: what
 // a resumed run starts from.
 func ConfigOf(runDir string) (Config, error) {
-	file, at, _, err := newest(runDir)
+	file, state, _, err := newest(runDir)
 	if err != nil {
 		return Config{}, err
 	}
-	return at.Config, file.Close()
+	return state.Config, file.Close()
 }
 
 // newest opens the newest checkpoint of a run folder. The caller closes the file.
-func newest(runDir string) (file *safetensors.File, at position, path string, err error) {
+func newest(runDir string) (file *safetensors.File, state saved, path string, err error) {
 	found, err := list(checkpoints(runDir))
 	if err != nil {
-		return nil, at, "", err
+		return nil, state, "", err
 	}
 	if len(found) == 0 {
-		return nil, at, "", fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
+		return nil, state, "", fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
 	}
 	path = found[len(found)-1]
 	if file, err = safetensors.Open(path); err != nil {
-		return nil, at, path, fmt.Errorf("cannot resume from %q: %w; delete it to go on from the one before", path, err)
+		return nil, state, path, fmt.Errorf("cannot resume from %q: %w; delete it to go on from the one before", path, err)
 	}
-	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &at); err != nil {
+	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &state); err != nil {
 		file.Close()
-		return nil, at, path, fmt.Errorf("cannot resume from %q: its metadata is no run's: %w", path, err)
+		return nil, state, path, fmt.Errorf("cannot resume from %q: its metadata is no run's: %w", path, err)
 	}
-	return file, at, path, nil
+	return file, state, path, nil
 }
 
 // resume loads the newest checkpoint of the run folder cfg.Resume.
 func (r *run) resume() error {
-	file, at, path, err := newest(r.cfg.Resume)
+	file, state, path, err := newest(r.cfg.Resume)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return r.restore(file, at, path)
+	if err := r.compatible(&state.Config); err != nil {
+		return fmt.Errorf("cannot resume from %q with %w", path, err)
+	}
+	if err := r.restore(file); err != nil {
+		return fmt.Errorf("cannot resume from %q: %w", path, err)
+	}
+	r.at = state.Position
+	r.at.Stopped = ""
+	return nil
 }
 
-func (r *run) restore(file *safetensors.File, at position, path string) error {
-	if a, b := at.Config.Data.BatchSize, r.cfg.Data.BatchSize; a != b {
-		return fmt.Errorf("cannot resume from %q with data.batch_size=%d: the run was begun with %d", path, b, a)
-	}
-	missing := func(name string) error {
-		return fmt.Errorf("cannot resume from %q: tensor %q is missing or has another shape; model.name and model.stem must be those of the run", path, name)
-	}
-	load := func(name string, t torch.Tensor) error {
-		v, ok := file.Tensor(name)
-		if !ok || v.DType != safetensors.F32 || !slices.Equal(v.Shape, t.Shape()) {
-			return missing(name)
+// compatible refuses what cannot change within a run: a batch of the same number would
+// be another one.
+func (r *run) compatible(was *Config) error {
+	same := func(key string, now, before any) error {
+		if now == before {
+			return nil
 		}
-		t.Write(v.Data)
+		return fmt.Errorf("%s=%v: the run was begun with %v", key, now, before)
+	}
+	for _, err := range []error{
+		same("data.batch_size", r.cfg.Data.BatchSize, was.Data.BatchSize),
+		same("model.name", r.cfg.Model.Name, was.Model.Name),
+		same("model.stem", r.cfg.Model.Stem, was.Model.Stem),
+		same("optim.name", r.cfg.Optim.Name, was.Optim.Name),
+		same("optim.norm_weight_decay", r.cfg.Optim.NormWeightDecay, was.Optim.NormWeightDecay),
+		same("freeze.stages", r.cfg.Freeze.Stages, was.Freeze.Stages),
+		same("seed", r.cfg.Seed, was.Seed),
+	} {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore copies a checkpoint's tensors to where they belong.
+func (r *run) restore(file *safetensors.File) (err error) {
+	dicts := map[string]map[string]torch.Tensor{"": {}}
+	defer func() {
+		for _, dict := range dicts {
+			for _, t := range dict {
+				t.Close()
+			}
+		}
+	}()
+	for _, name := range file.Names() {
+		prefix, rest := splitName(name)
+		if dicts[prefix] == nil {
+			dicts[prefix] = map[string]torch.Tensor{}
+		}
+		if dicts[prefix][rest], err = torch.TryFromSafetensors(file, name); err != nil {
+			return err
+		}
+	}
+	if err := r.net.SetStateDict(dicts[""]); err != nil {
+		return err
+	}
+	if err := r.opt.SetStateDict(dicts[optimizerPrefix]); err != nil {
+		return err
+	}
+	if scaler := dicts[scalerPrefix]; r.scaler != nil && scaler != nil {
+		if err := r.scaler.SetStateDict(scaler); err != nil {
+			return err
+		}
+	}
+	if err := r.ema.restore(dicts[emaPrefix]); err != nil {
+		return err
+	}
+	return r.swa.restore(dicts[swaPrefix])
+}
+
+// splitName takes a name in a checkpoint apart.
+func splitName(name string) (prefix, rest string) {
+	for _, p := range []string{optimizerPrefix, scalerPrefix, emaPrefix, swaPrefix} {
+		if rest, ok := strings.CutPrefix(name, p); ok {
+			return p, rest
+		}
+	}
+	return "", name
+}
+
+// restore sets the mean to a checkpoint's. An average that the run has only now been
+// given begins with the network's weights.
+func (a *average) restore(dict map[string]torch.Tensor) error {
+	if a == nil {
 		return nil
 	}
-	for name, t := range r.net.StateDict() {
-		if err := load(name, t); err != nil {
-			return err
+	for i, name := range a.names {
+		from, ok := dict[name]
+		if dict == nil {
+			from, ok = a.net[name], true
 		}
-	}
-	for _, p := range r.parameters() {
-		if err := load(momentumPrefix+p.name, p.momentum); err != nil {
-			return err
+		if !ok || !slices.Equal(from.Shape(), a.mean[i].Shape()) {
+			return fmt.Errorf("the average of tensor %q is missing or has another shape", name)
 		}
+		torch.NoGrad(func() { a.mean[i].CopyI(from) })
 	}
-	if at.Epoch > 0 || at.Batch > 0 {
-		r.opt.Restore()
-	}
-	r.epoch, r.batch, r.last = at.Epoch, at.Batch, at.Last
 	return nil
 }

@@ -2,36 +2,39 @@
 // its checkpoints.
 //
 // [Run] is the whole of it: it loads the data, builds the network (or goes on
-// where an earlier run was cut short), trains, evaluates after each epoch, and
-// leaves a model folder that the server can serve. What a run is determined by
-// is in its [Config]; the same Config gives the same run.
+// where an earlier run was cut short), trains, validates, and leaves a model
+// folder that the server can serve. What a run is determined by is in its
+// [Config]; the same Config gives the same run. The words are those of PyTorch
+// Lightning, and so are the defaults, where they make sense for a recipe that is
+// complete.
 package train
 
 import (
-	"errors"
-	"fmt"
-	"slices"
-
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
 // Config is everything that determines a run. Its yaml names are the keys of
 // configs/train.yaml and of the command line's overrides.
 type Config struct {
-	Data       Data       `yaml:"data"`
-	Model      Model      `yaml:"model"`
-	Optim      Optim      `yaml:"optim"`
-	Trainer    Trainer    `yaml:"trainer"`
-	Checkpoint Checkpoint `yaml:"checkpoint"`
-	Seed       uint64     `yaml:"seed"`
-	OutputDir  string     `yaml:"output_dir"` // the run folder
-	Resume     string     `yaml:"resume"`     // a run folder to go on with; "" starts anew
+	Data          Data          `yaml:"data"`
+	Model         Model         `yaml:"model"`
+	Init          string        `yaml:"init"` // weights to begin with: a hub id, a model folder, a file; "" draws them
+	Optim         Optim         `yaml:"optim"`
+	Trainer       Trainer       `yaml:"trainer"`
+	Checkpoint    Checkpoint    `yaml:"checkpoint"`
+	EarlyStopping EarlyStopping `yaml:"early_stopping"`
+	EMA           EMA           `yaml:"ema"`
+	SWA           SWA           `yaml:"swa"`
+	Freeze        Freeze        `yaml:"freeze"`
+	Seed          uint64        `yaml:"seed"`
+	OutputDir     string        `yaml:"output_dir"` // the run folder
+	Resume        string        `yaml:"resume"`     // a run folder to go on with; "" starts anew
 }
 
 // Data says what to train on.
 type Data struct {
 	Dir       string `yaml:"dir"`        // holds train/ and test/, or CIFAR-10's binary archive
-	BatchSize int    `yaml:"batch_size"` // images a step
+	BatchSize int    `yaml:"batch_size"` // images a step and process
 	Flip      bool   `yaml:"flip"`       // mirror every other image
 	Pad       int    `yaml:"pad"`        // random crop: pixels of padding at the data's own size
 	Cutout    int    `yaml:"cutout"`     // side of the square painted over, at the data's own size; 0 none
@@ -52,87 +55,123 @@ type Model struct {
 	Stem resnet.Stem `yaml:"stem"` // "cifar" for small images
 }
 
-// Optim is stochastic gradient descent with Nesterov momentum and a one-cycle
-// learning rate; see OneCycle.
+// Optim is the optimizer, its learning rate over the run, and the loss.
 type Optim struct {
-	LR             float64 `yaml:"lr"` // at the peak
-	Momentum       float64 `yaml:"momentum"`
-	WeightDecay    float64 `yaml:"weight_decay"`
-	LabelSmoothing float64 `yaml:"label_smoothing"`
-	WarmUp         float64 `yaml:"warm_up"` // part of the run until the peak
+	Name            string     `yaml:"name"`     // sgd, adam, adamw or rmsprop
+	LR              float64    `yaml:"lr"`       // at the peak
+	Momentum        float64    `yaml:"momentum"` // of sgd and rmsprop
+	Nesterov        bool       `yaml:"nesterov"` // of sgd
+	Betas           [2]float64 `yaml:"betas"`    // of adam and adamw
+	WeightDecay     float64    `yaml:"weight_decay"`
+	NormWeightDecay bool       `yaml:"norm_weight_decay"` // decay biases and normalisation's weights, too
+	LabelSmoothing  float64    `yaml:"label_smoothing"`
+
+	Schedule   string  `yaml:"schedule"`  // constant, cosine, one_cycle, step, exponential or plateau
+	WarmUp     float64 `yaml:"warm_up"`   // part of the run until the peak
+	MinLR      float64 `yaml:"min_lr"`    // share of lr: where cosine ends, and plateau at the least
+	StepSize   int     `yaml:"step_size"` // of step: epochs between two falls
+	Gamma      float64 `yaml:"gamma"`     // of step, exponential (an epoch) and plateau: the factor
+	Patience   int     `yaml:"patience"`  // of plateau: validations without progress until a fall
+	StartRatio float64 `yaml:"start_lr"`  // share of lr at the first step of the warm-up
 }
 
-// Trainer is how long and in what precision.
+// Trainer is how long, on what, and in what precision.
 type Trainer struct {
-	MaxEpochs     int    `yaml:"max_epochs"`
-	Precision     string `yaml:"precision"`     // "32" or "bf16-mixed"
-	Deterministic bool   `yaml:"deterministic"` // one thread, so that sums have one order
+	MaxEpochs int    `yaml:"max_epochs"`
+	MaxSteps  int    `yaml:"max_steps"` // -1: as many as the epochs have
+	MinEpochs int    `yaml:"min_epochs"`
+	MaxTime   string `yaml:"max_time"` // "DD:HH:MM:SS" or like "90m"; "" without end
+
+	Device        string `yaml:"device"`        // auto, cpu, cuda or cuda:N
+	Precision     string `yaml:"precision"`     // 32, bf16-mixed or 16-mixed
+	Deterministic bool   `yaml:"deterministic"` // the same bits each time
 	Threads       int    `yaml:"threads"`       // of one operator; 0: a thread a core
-	// AverageEpochs makes the model the mean of the weights at the ends of so many
-	// last epochs; below 2, it is the last ones.
-	AverageEpochs int `yaml:"average_epochs"`
+
+	AccumulateGradBatches int     `yaml:"accumulate_grad_batches"`
+	GradientClipVal       float64 `yaml:"gradient_clip_val"` // 0: no clipping
+	GradientClipAlgorithm string  `yaml:"gradient_clip_algorithm"`
+
+	CheckValEveryNEpoch int     `yaml:"check_val_every_n_epoch"`
+	ValCheckInterval    Portion `yaml:"val_check_interval"` // of an epoch's batches, or so many batches
+	NumSanityValSteps   int     `yaml:"num_sanity_val_steps"`
+	LimitTrainBatches   Portion `yaml:"limit_train_batches"`
+	LimitValBatches     Portion `yaml:"limit_val_batches"`
+	OverfitBatches      Portion `yaml:"overfit_batches"` // train and validate on the same few
+	FastDevRun          int     `yaml:"fast_dev_run"`    // so many batches of each loop, once, leaving nothing
+
+	DetectAnomaly  bool   `yaml:"detect_anomaly"`
+	LogEveryNSteps int    `yaml:"log_every_n_steps"`
+	Profiler       string `yaml:"profiler"` // "" or simple
 }
 
-// Checkpoint says how often and how many.
+// Checkpoint says when checkpoints are written, and which stay.
 type Checkpoint struct {
-	EveryNTrainSteps int `yaml:"every_n_train_steps"` // 0: after each epoch only
-	Keep             int `yaml:"keep"`                // newest checkpoints kept; the others are deleted
+	EveryNTrainSteps int `yaml:"every_n_train_steps"` // 0: not by steps
+	EveryNEpochs     int `yaml:"every_n_epochs"`      // 0: not by epochs
+
+	Keep     int    `yaml:"keep"`       // newest ones that stay, to go on from
+	SaveTopK int    `yaml:"save_top_k"` // best ones that stay; -1: all, 0: none
+	Monitor  string `yaml:"monitor"`    // the metric that says which are best
+	Mode     string `yaml:"mode"`       // min or max: which values of it are better
+
+	SaveOnException bool `yaml:"save_on_exception"`
+}
+
+// EarlyStopping ends a run that no longer gets better.
+type EarlyStopping struct {
+	Monitor             string   `yaml:"monitor"` // "" never stops early
+	Mode                string   `yaml:"mode"`    // min or max
+	MinDelta            float64  `yaml:"min_delta"`
+	Patience            int      `yaml:"patience"` // validations without progress
+	StoppingThreshold   *float64 `yaml:"stopping_threshold"`
+	DivergenceThreshold *float64 `yaml:"divergence_threshold"`
+}
+
+// EMA keeps an exponential moving average of the weights, which is what is
+// validated and left as the model.
+type EMA struct {
+	Decay       float64 `yaml:"decay"` // 0: none
+	EveryNSteps int     `yaml:"every_n_steps"`
+	StartEpoch  int     `yaml:"start_epoch"`
+	WarmUp      bool    `yaml:"warm_up"` // decay at most (1+n)/(10+n) at update n, as timm's
+}
+
+// SWA makes the model the mean of the weights at the ends of the last epochs
+// (stochastic weight averaging).
+type SWA struct {
+	Epochs          int     `yaml:"epochs"`           // so many last ones; 0: none
+	LR              float64 `yaml:"lr"`               // that the rate goes to meanwhile; 0 leaves the schedule alone
+	AnnealingEpochs int     `yaml:"annealing_epochs"` // until it is there
+}
+
+// Freeze keeps the first layers as they were initialised, to fine-tune the others.
+type Freeze struct {
+	Stages  int     `yaml:"stages"`   // 0 none, 1 the stem, 2 … 5 the stages 1 … 4, too
+	Until   int     `yaml:"until"`    // the epoch from which they are trained; 0 never
+	LRRatio float64 `yaml:"lr_ratio"` // of their learning rate then to the others'
 }
 
 // Default is the recipe of the bundled model, but for the data's place and sizes,
 // which other data have of their own.
 func Default() Config {
 	return Config{
-		Data:    Data{Dir: "data/processed/cifar10", BatchSize: 128, Flip: true, Pad: 4, Cutout: 8},
-		Model:   Model{Name: "resnet18", Stem: resnet.CIFARStem},
-		Optim:   Optim{LR: 0.1, Momentum: 0.9, WeightDecay: 5e-4, LabelSmoothing: 0.1, WarmUp: 0.2},
-		Trainer: Trainer{MaxEpochs: 36, Precision: "bf16-mixed"},
-		Checkpoint: Checkpoint{
-			Keep: 2,
+		Data:  Data{Dir: "data/processed/cifar10", BatchSize: 128, Flip: true, Pad: 4, Cutout: 8},
+		Model: Model{Name: "resnet18", Stem: resnet.CIFARStem},
+		Optim: Optim{
+			Name: "sgd", LR: 0.1, Momentum: 0.9, Nesterov: true, Betas: [2]float64{0.9, 0.999}, WeightDecay: 5e-4,
+			NormWeightDecay: true, LabelSmoothing: 0.1,
+			Schedule: "cosine", WarmUp: 0.2, StartRatio: 0.04, MinLR: 0.001, StepSize: 30, Gamma: 0.1, Patience: 10,
 		},
+		Trainer: Trainer{
+			MaxEpochs: 36, MaxSteps: -1, Device: "auto", Precision: "bf16-mixed",
+			AccumulateGradBatches: 1, GradientClipAlgorithm: "norm",
+			CheckValEveryNEpoch: 1, ValCheckInterval: Whole, NumSanityValSteps: 2,
+			LimitTrainBatches: Whole, LimitValBatches: Whole, LogEveryNSteps: 50,
+		},
+		Checkpoint:    Checkpoint{EveryNEpochs: 1, Keep: 2, SaveTopK: 1, Monitor: "val_accuracy", Mode: "max", SaveOnException: true},
+		EarlyStopping: EarlyStopping{Mode: "min", Patience: 3},
+		EMA:           EMA{EveryNSteps: 1},
+		SWA:           SWA{AnnealingEpochs: 10},
+		Freeze:        Freeze{LRRatio: 0.1},
 	}
-}
-
-// Validate tells the first thing that is wrong with c and what to give instead.
-func (c *Config) Validate() error {
-	check := func(ok bool, format string, args ...any) error {
-		if ok {
-			return nil
-		}
-		return fmt.Errorf("cannot train with "+format, args...)
-	}
-	return errors.Join(
-		check(c.Data.Dir != "", "no data: set data.dir to a folder that holds train/ and test/"),
-		check(c.Data.BatchSize >= 2, "data.batch_size=%d: batch normalisation needs at least 2", c.Data.BatchSize),
-		check(c.Data.Pad >= 0 && c.Data.Cutout >= 0, "data.pad=%d data.cutout=%d: neither may be negative", c.Data.Pad, c.Data.Cutout),
-		check(c.Optim.LR > 0, "optim.lr=%v: it must be above 0", c.Optim.LR),
-		check(c.Optim.Momentum > 0 && c.Optim.Momentum < 1, "optim.momentum=%v: it must lie between 0 and 1", c.Optim.Momentum),
-		check(c.Optim.WeightDecay >= 0, "optim.weight_decay=%v: it must not be negative", c.Optim.WeightDecay),
-		check(c.Optim.LabelSmoothing >= 0 && c.Optim.LabelSmoothing < 1, "optim.label_smoothing=%v: give 0 or more, less than 1", c.Optim.LabelSmoothing),
-		check(c.Optim.WarmUp >= 0 && c.Optim.WarmUp < 1, "optim.warm_up=%v: give 0 or more, less than 1", c.Optim.WarmUp),
-		check(c.Trainer.MaxEpochs >= 1, "trainer.max_epochs=%d: give at least 1", c.Trainer.MaxEpochs),
-		check(slices.Contains([]string{"32", "bf16-mixed"}, c.Trainer.Precision), "trainer.precision=%q: use 32 or bf16-mixed", c.Trainer.Precision),
-		check(c.Checkpoint.EveryNTrainSteps >= 0, "checkpoint.every_n_train_steps=%d: it must not be negative", c.Checkpoint.EveryNTrainSteps),
-		check(c.Checkpoint.Keep >= 1, "checkpoint.keep=%d: keep at least 1", c.Checkpoint.Keep),
-		check(c.Trainer.AverageEpochs >= 0 && c.Trainer.AverageEpochs <= c.Trainer.MaxEpochs, "trainer.average_epochs=%d: give 0 to trainer.max_epochs", c.Trainer.AverageEpochs),
-		check(c.Trainer.AverageEpochs <= c.Checkpoint.Keep, "trainer.average_epochs=%d: raise checkpoint.keep=%d to that, as it averages checkpoints", c.Trainer.AverageEpochs, c.Checkpoint.Keep),
-		check(c.OutputDir != "", "no run folder: set output_dir"),
-		c.validateSizes(),
-	)
-}
-
-func (c *Config) validateSizes() error {
-	for i, p := range c.Data.Sizes {
-		switch {
-		case p.Side < 8:
-			return fmt.Errorf("cannot train with data.sizes[%d].side=%d: give at least 8 pixels", i, p.Side)
-		case i == 0 && p.From != 0:
-			return fmt.Errorf("cannot train with data.sizes[0].from=%v: the first size begins at 0", p.From)
-		case p.From < 0 || p.From >= 1:
-			return fmt.Errorf("cannot train with data.sizes[%d].from=%v: give 0 or more, less than 1", i, p.From)
-		case i > 0 && p.From <= c.Data.Sizes[i-1].From:
-			return fmt.Errorf("cannot train with data.sizes[%d].from=%v: it must be later than the size before it", i, p.From)
-		}
-	}
-	return nil
 }

@@ -44,8 +44,8 @@ func (r *run) modelConfig() modeldir.Config {
 }
 
 func (r *run) modelExtras() modeldir.Extras {
-	accuracy := math.Round(r.last.TestAccuracy*1e6) / 1e6
-	x := modeldir.Extras{Accuracy: &accuracy, AccuracyOn: fmt.Sprintf("%d test images of %s", r.test.Len(), filepath.Base(r.cfg.Data.Dir))}
+	accuracy := math.Round(r.at.Last.ValAccuracy*1e6) / 1e6
+	x := modeldir.Extras{Accuracy: &accuracy, AccuracyOn: fmt.Sprintf("%d validation images of %s", r.val.Len(), filepath.Base(r.cfg.Data.Dir))}
 	if r.cfg.Model.Stem == resnet.CIFARStem {
 		x.Stem = modeldir.StemCIFAR
 	}

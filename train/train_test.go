@@ -7,12 +7,12 @@ import (
 	"image"
 	"image/color"
 	"image/png"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -78,7 +78,7 @@ func TestItLearnsAndLeavesAModel(t *testing.T) {
 	var sides []int
 	last, err := train.Run(t.Context(), cfg, train.Events{Step: func(s train.Step) { sides = append(sides, s.Side) }})
 	require.NoError(t, err)
-	assert.Greater(t, last.TestAccuracy, 0.95)
+	assert.Greater(t, last.ValAccuracy, 0.95)
 	assert.Equal(t, 8, sides[0])
 	assert.Equal(t, 16, sides[len(sides)-1])
 
@@ -86,7 +86,7 @@ func TestItLearnsAndLeavesAModel(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"horizontal", "vertical"}, folder.Labels())
 	assert.Equal(t, modeldir.StemCIFAR, folder.Extras.Stem)
-	assert.InDelta(t, last.TestAccuracy, *folder.Extras.Accuracy, 1e-5)
+	assert.InDelta(t, last.ValAccuracy, *folder.Extras.Accuracy, 1e-5)
 	assert.FileExists(t, filepath.Join(cfg.OutputDir, "metrics.csv"))
 }
 
@@ -115,29 +115,34 @@ func TestResumeEqualsNotStopping(t *testing.T) {
 	require.NoError(t, err)
 
 	assert.Equal(t, tensors(t, unbroken), tensors(t, broken))
-	assert.Equal(t, epochs(t, unbroken), epochs(t, broken))
+	assert.Equal(t, figures(t, unbroken), figures(t, broken))
 }
 
-// epochs returns the epoch column of a run's metrics.
-func epochs(t *testing.T, cfg train.Config) []string {
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// figures returns a run's metrics but for those that measure time.
+func figures(t *testing.T, cfg train.Config) (rows [][]string) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(cfg.OutputDir, "metrics.csv"))
 	require.NoError(t, err)
 	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
+	all, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)
-	column := slices.Index(rows[0], "epoch")
-	var list []string
-	for _, row := range rows[1:] {
-		list = append(list, row[column])
+	for _, row := range all {
+		var kept []string
+		for i, key := range all[0] {
+			if !strings.Contains(key, "second") {
+				kept = append(kept, row[i])
+			}
+		}
+		rows = append(rows, kept)
 	}
-	return list
+	return rows
 }
 
 func tensors(t *testing.T, cfg train.Config) map[string][]byte {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(cfg.OutputDir, "checkpoints", "*.safetensors"))
-	require.NoError(t, err)
+	found := checkpoints(t, cfg)
 	require.NotEmpty(t, found)
 	file, err := safetensors.Open(found[len(found)-1])
 	require.NoError(t, err)
@@ -150,41 +155,43 @@ func tensors(t *testing.T, cfg train.Config) map[string][]byte {
 	return state
 }
 
-// The model of a finished run can be averaged afterwards; weights are the mean of the
-// checkpoints', and the statistics are the mean weights' own.
-func TestAverageOfTheLastEpochs(t *testing.T) {
+// The model is the mean of the last epochs' weights, with statistics of its own.
+func TestStochasticWeightAveraging(t *testing.T) {
 	torchtest.Need(t)
 	torchtest.NoLeak(t)
 	cfg := small(t, stripes(t, 40))
-	cfg.Checkpoint.Keep = 3
-	_, err := train.Run(t.Context(), cfg, train.Events{})
+	cfg.Trainer.MaxEpochs, cfg.Checkpoint.Keep, cfg.SWA.Epochs = 4, 4, 3
+	var of []string
+	last, err := train.Run(t.Context(), cfg, train.Events{Validated: func(v train.Validation) { of = append(of, v.Of) }})
 	require.NoError(t, err)
+	assert.Equal(t, []string{"", "", "", "", "swa"}, of)
+	assert.Greater(t, last.ValAccuracy, 0.9)
 
-	cfg.Resume, cfg.Trainer.AverageEpochs = cfg.OutputDir, 3
-	var told train.Epoch
-	last, err := train.Run(t.Context(), cfg, train.Events{Averaged: func(e train.Epoch) { told = e }})
-	require.NoError(t, err)
-	assert.Equal(t, last, told)
-	assert.Greater(t, last.TestAccuracy, 0.9)
-
-	mean := tensorOf(t, filepath.Join(cfg.OutputDir, "model", modeldir.SafetensorsFile), "fc.weight")
+	mean := tensorOf(t, filepath.Join(last.Model, modeldir.SafetensorsFile), "fc.weight")
 	want := make([]float32, len(mean))
-	paths, err := filepath.Glob(filepath.Join(cfg.OutputDir, "checkpoints", "*"))
-	require.NoError(t, err)
-	require.Len(t, paths, 3)
-	for _, path := range paths {
+	paths := checkpoints(t, cfg)
+	require.Len(t, paths, 4)
+	for _, path := range paths[1:] {
 		for i, v := range tensorOf(t, path, "fc.weight") {
 			want[i] += v / 3
 		}
 	}
 	assert.InDeltaSlice(t, want, mean, 1e-3) // half precision
+}
 
-	cfg.Trainer.AverageEpochs, cfg.Checkpoint.Keep = 4, 3
-	_, err = train.Run(t.Context(), cfg, train.Events{})
-	assert.ErrorContains(t, err, "give 0 to trainer.max_epochs")
-	cfg.Trainer.MaxEpochs = 4
-	_, err = train.Run(t.Context(), cfg, train.Events{})
-	assert.ErrorContains(t, err, "raise checkpoint.keep=3")
+// checkpoints lists a run's checkpoints, oldest first.
+func checkpoints(t *testing.T, cfg train.Config) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(cfg.OutputDir, "checkpoints", "*"))
+	require.NoError(t, err)
+	step := func(path string) (n int) {
+		_, text, _ := strings.Cut(path, "-step=")
+		n, err := strconv.Atoi(strings.TrimSuffix(text, ".safetensors"))
+		require.NoError(t, err, path)
+		return n
+	}
+	slices.SortFunc(paths, func(a, b string) int { return step(a) - step(b) })
+	return paths
 }
 
 func tensorOf(t *testing.T, path, name string) []float32 {
@@ -211,7 +218,7 @@ func TestBadConfigurations(t *testing.T) {
 	f("set data.dir", func(c *train.Config) { c.Data.Dir = "" })
 	f("data.batch_size=1", func(c *train.Config) { c.Data.BatchSize = 1 })
 	f("optim.lr=-1", func(c *train.Config) { c.Optim.LR = -1 })
-	f("use 32 or bf16-mixed", func(c *train.Config) { c.Trainer.Precision = "fp8" })
+	f("use one of 32, bf16-mixed, 16-mixed", func(c *train.Config) { c.Trainer.Precision = "fp8" })
 	f("data.sizes[0].from=0.5", func(c *train.Config) { c.Data.Sizes = []train.SizePhase{{From: 0.5, Side: 16}} })
 	f("no such file", func(c *train.Config) { c.Data.Dir = "/nowhere" })
 }
@@ -225,20 +232,4 @@ func TestLossThatIsNotANumberStopsTheRun(t *testing.T) {
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "lower optim.lr")
 	assert.False(t, errors.Is(err, train.ErrInterrupted))
-}
-
-func TestOneCycle(t *testing.T) {
-	s := train.OneCycle{Peak: 1, Steps: 100, WarmUp: 0.2}
-	f := func(step int, want float64) {
-		t.Helper()
-		assert.InDelta(t, want, s.At(step), 0.02, "step %d", step)
-	}
-	f(0, 1.0/25)
-	f(20, 1)
-	f(60, 0.5)
-	f(99, 1e-3)
-	for step := 21; step < s.Steps; step++ {
-		require.Less(t, s.At(step), s.At(step-1))
-		require.False(t, math.Signbit(s.At(step)))
-	}
 }

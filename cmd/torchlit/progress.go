@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -31,7 +32,7 @@ func newProgress(out *os.File) *progress {
 }
 
 func (p *progress) events() train.Events {
-	return train.Events{Started: p.started, Step: p.stepped, Epoch: p.epoch, Averaged: p.averaged}
+	return train.Events{Started: p.started, Step: p.stepped, Validated: p.validated, Epoch: p.epoch, Notice: p.notice}
 }
 
 func (p *progress) started(s train.Started) {
@@ -39,8 +40,9 @@ func (p *progress) started(s train.Started) {
 		p.line("all %d epochs of the run are done", s.Epochs)
 		return
 	}
-	p.line("training on %d images of %d classes, testing on %d; %.1f M parameters; epochs %d to %d of %d steps",
-		s.TrainSize, len(s.Classes), s.TestSize, float64(s.Parameters)/1e6, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
+	p.line("%s", s.Summary)
+	p.line("training on %d images of %d classes, validating on %d, on %s; epochs %d to %d of %d batches",
+		s.TrainSize, len(s.Classes), s.ValSize, s.Device, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
 }
 
 func (p *progress) stepped(s train.Step) {
@@ -66,18 +68,36 @@ func (p *progress) newBar(s train.Step) *mpb.Bar {
 }
 
 func (p *progress) epoch(e train.Epoch) {
-	if p.bar != nil {
-		p.bar.SetTotal(p.bar.Current(), true)
-		p.bar.Wait()
-		p.bar = nil
-	}
-	p.line("epoch %2d  %2d px  loss %.3f  accuracy %5.2f %%  test loss %.3f  test accuracy %5.2f %%  %4.0f images/s  %s",
-		e.Epoch+1, p.step.Side, e.TrainLoss, 100*e.TrainAccuracy, e.TestLoss, 100*e.TestAccuracy,
-		e.ImagesPerSecond, e.Duration.Round(time.Second))
+	p.dropBar()
+	p.line("epoch %2d  %2d px  loss %.3f  accuracy %5.2f %%  %4.0f images/s  %s%s",
+		e.Epoch+1, p.step.Side, e.TrainLoss, 100*e.TrainAccuracy, e.ImagesPerSecond, e.Duration.Round(time.Second), waiting(e))
 }
 
-func (p *progress) averaged(e train.Epoch) {
-	p.line("mean of the last epochs' weights%37s test loss %.3f  test accuracy %5.2f %%", "", e.TestLoss, 100*e.TestAccuracy)
+// waiting says so when the data did not keep up with the training.
+func waiting(e train.Epoch) string {
+	if share := e.LoaderWait / max(e.Duration.Seconds(), 1e-9); share > 0.1 {
+		return fmt.Sprintf(", %.0f %% of it waiting for data", 100*share)
+	}
+	return ""
+}
+
+func (p *progress) validated(v train.Validation) {
+	of := ""
+	if v.Of != "" {
+		of = " of the " + strings.ToUpper(v.Of) + " weights"
+	}
+	p.line("          validation loss %.3f  accuracy %5.2f %%%s", v.Loss, 100*v.Accuracy, of)
+}
+
+func (p *progress) notice(text string) { p.line("%s", text) }
+
+func (p *progress) dropBar() {
+	if p.bar == nil {
+		return
+	}
+	p.bar.SetTotal(p.bar.Current(), true)
+	p.bar.Wait()
+	p.bar = nil
 }
 
 func (p *progress) line(format string, args ...any) {

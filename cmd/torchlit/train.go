@@ -36,13 +36,17 @@ that run's settings.`,
 			}
 			p := newProgress(os.Stderr)
 			defer p.close()
-			last, err := train.Run(cmd.Context(), cfg, p.events())
+			result, err := train.Run(cmd.Context(), cfg, p.events())
+			p.close()
 			if err != nil {
 				return err
 			}
-			p.close()
-			fmt.Fprintf(cmd.OutOrStdout(), "test accuracy %.2f %%, model in %s\n",
-				100*last.TestAccuracy, filepath.Join(cfg.OutputDir, "model"))
+			if result.Stopped != "" {
+				fmt.Fprintf(os.Stderr, "stopped: %s\n", result.Stopped)
+			}
+			if result.Model != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "validation accuracy %.2f %%, model in %s\n", 100*result.ValAccuracy, result.Model)
+			}
 			return nil
 		},
 	}

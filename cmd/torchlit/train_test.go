@@ -31,7 +31,7 @@ func TestTrainThenEval(t *testing.T) {
 	out, stderr, code := runCommand(t, settings...)
 	require.Zero(t, code, stderr)
 	assert.Contains(t, out, "model in "+filepath.Join(run, "model"))
-	assert.Contains(t, stderr, "training on 16 images of 2 classes, testing on 16")
+	assert.Contains(t, stderr, "training on 16 images of 2 classes, validating on 16")
 	assert.FileExists(t, filepath.Join(run, "metrics.csv"))
 
 	out, stderr, code = runCommand(t, "eval", "--model", filepath.Join(run, "model"), "--data", filepath.Join(data, "test"))

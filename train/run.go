@@ -1,0 +1,238 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/torch"
+	"github.com/torchlit/torchlit/torch/lrscheduler"
+	"github.com/torchlit/torchlit/torch/vision/resnet"
+	"github.com/torchlit/torchlit/track"
+)
+
+// run is a run: what it is made of, and where it stands.
+type run struct {
+	cfg    Config
+	events Events
+
+	device     torch.Device
+	train, val *dataset.Set
+	sized      *dataset.Set // train at the current phase's size
+	net        *resnet.Net
+	opt        torch.Optimizer
+	ratios     []float64 // of the groups' learning rates to the run's
+	schedule   lrscheduler.Schedule
+	scaler     *torch.GradScaler // nil unless the precision wants one
+	ema        *average          // nil for none
+	swa        *average          // nil for none
+	log        track.Tracker     // nil for none
+	profile    *profile          // nil for none
+
+	perEpoch int // batches
+	steps    int // of the optimizer, in the whole run
+	began    time.Time
+
+	at    position
+	meter *meter    // what is not yet in at's sums
+	clock time.Time // since when steps are timed
+}
+
+// position is where a run stands, between two steps of the optimizer. It is a
+// checkpoint's JSON, and all that a run is a function of besides its configuration and
+// its tensors.
+type position struct {
+	Epoch   int           `json:"epoch"` // batch Batch of epoch Epoch is next
+	Batch   int           `json:"batch"`
+	Step    int           `json:"step"`    // of the optimizer
+	Elapsed time.Duration `json:"elapsed"` // of training, in earlier processes too
+
+	EpochSums sums       `json:"epoch_sums"`
+	SinceLog  sums       `json:"since_log"`
+	Last      Epoch      `json:"last"`
+	Best      []ranked   `json:"best,omitempty"`
+	Stop      *stopWatch `json:"stop,omitempty"`
+	Plateau   *plateau   `json:"plateau,omitempty"`
+	EMAs      int        `json:"ema_updates,omitempty"`
+	SWAs      int        `json:"swa_updates,omitempty"`
+	Stopped   string     `json:"stopped,omitempty"`
+}
+
+// Run trains as cfg says. When ctx ends, Run writes a checkpoint and returns an error
+// that wraps ErrInterrupted.
+func Run(ctx context.Context, cfg Config, events Events) (Result, error) {
+	cfg = cfg.rehearsed()
+	if err := cfg.Validate(); err != nil {
+		return Result{}, err
+	}
+	// Each OS thread that runs operators gets a pool of workers and caches of its
+	// own; a goroutine that wanders between threads would pay for several.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	r := &run{cfg: cfg, events: events, began: time.Now()}
+	defer r.close()
+	if err := r.open(); err != nil {
+		return Result{}, err
+	}
+	if err := r.sanityCheck(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := r.fit(ctx); err != nil {
+		return r.result(), r.rescued(err)
+	}
+	return r.finish(ctx)
+}
+
+// rehearsed is c, or for a fast development run what that is short for.
+func (c Config) rehearsed() Config {
+	n := c.Trainer.FastDevRun
+	if n == 0 {
+		return c
+	}
+	c.Trainer.MaxEpochs, c.Trainer.MaxSteps, c.Trainer.MinEpochs = 1, -1, 0
+	c.Trainer.LimitTrainBatches, c.Trainer.LimitValBatches = Portion{Count: n}, Portion{Count: n}
+	c.Trainer.OverfitBatches, c.Trainer.NumSanityValSteps = Portion{}, 0
+	c.SWA.Epochs, c.EarlyStopping.Monitor = 0, ""
+	return c
+}
+
+func (r *run) leavesNothing() bool { return r.cfg.Trainer.FastDevRun > 0 }
+
+func (r *run) open() error {
+	var err error
+	if r.device, err = openDevice(&r.cfg.Trainer); err != nil {
+		return err
+	}
+	if err := r.openData(); err != nil {
+		return err
+	}
+	if err := r.openNet(); err != nil {
+		return err
+	}
+	r.openOptimizer()
+	r.openPrecision()
+	r.meter = newMeter(r.device)
+	r.openAverages()
+	r.schedule = r.cfg.Optim.newSchedule(r.steps, r.stepsPerEpoch())
+	if r.cfg.Trainer.Profiler != "" {
+		r.profile = newProfile()
+	}
+	if r.cfg.Resume != "" {
+		if err := r.resume(); err != nil {
+			return err
+		}
+	}
+	if err := r.openLog(); err != nil {
+		return err
+	}
+	r.tellStarted()
+	return nil
+}
+
+func (r *run) openNet() error {
+	spec, err := resnet.Describe(r.cfg.Model.Name, r.cfg.Model.Stem, int64(len(r.train.Classes)))
+	if err != nil {
+		return err
+	}
+	torch.ManualSeed(r.cfg.Seed)
+	r.net = resnet.New(spec)
+	r.net.To(r.device)
+	r.net.ToChannelsLast()
+	return nil
+}
+
+// stepsPerEpoch is how often the optimizer steps in an epoch: the last step of one may
+// have gathered fewer batches.
+func (r *run) stepsPerEpoch() int {
+	n := r.cfg.Trainer.AccumulateGradBatches
+	return (r.perEpoch + n - 1) / n
+}
+
+// planSteps sets how many steps the whole run has, which the schedules are spread over.
+func (r *run) planSteps() {
+	r.steps = r.cfg.Trainer.MaxEpochs * r.stepsPerEpoch()
+	if n := r.cfg.Trainer.MaxSteps; n > 0 {
+		r.steps = min(r.steps, n)
+	}
+}
+
+func (r *run) tellStarted() {
+	if r.events.Started == nil {
+		return
+	}
+	r.events.Started(Started{
+		Classes: r.train.Classes, TrainSize: r.train.Len(), ValSize: r.val.Len(), Device: r.device.String(),
+		Summary: r.summary(), FirstEpoch: r.at.Epoch, Epochs: r.cfg.Trainer.MaxEpochs, StepsPerEpoch: r.perEpoch,
+	})
+}
+
+// finish validates the mean of the weights, when that is to be the model, and writes
+// the model.
+func (r *run) finish(ctx context.Context) (Result, error) {
+	if err := r.settleAverage(ctx); err != nil {
+		return r.result(), err
+	}
+	if r.profile != nil {
+		r.notice(r.profile.table())
+	}
+	result := r.result()
+	if r.leavesNothing() {
+		return result, r.finishLog(track.StatusFinished)
+	}
+	result.Model = filepath.Join(r.cfg.OutputDir, "model")
+	if err := r.writeModel(result.Model); err != nil {
+		return result, err
+	}
+	return result, r.finishLog(track.StatusFinished)
+}
+
+func (r *run) result() Result {
+	return Result{Epoch: r.at.Last, Steps: r.at.Step, Stopped: r.at.Stopped}
+}
+
+// rescued is what Run returns for a run that ended with an error. Whatever it was, a
+// checkpoint of the last whole step is worth having, unless the weights are spoilt.
+func (r *run) rescued(cause error) error {
+	interrupted := errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)
+	status := track.StatusFailed
+	if interrupted {
+		status = track.StatusInterrupted
+		cause = fmt.Errorf("%w: %w", ErrInterrupted, cause)
+	}
+	logged := r.finishLog(status)
+	if r.leavesNothing() || errors.Is(cause, errSpoilt) || !interrupted && !r.cfg.Checkpoint.SaveOnException {
+		return errors.Join(cause, logged)
+	}
+	if err := r.save(); err != nil {
+		return errors.Join(cause, err, logged)
+	}
+	return errors.Join(fmt.Errorf("%w; go on with resume=%s", cause, r.cfg.OutputDir), logged)
+}
+
+func (r *run) close() {
+	if r.log != nil {
+		r.log.Finish(track.StatusFailed, nil)
+	}
+	if r.opt.Opt != nil {
+		r.opt.Close()
+	}
+	if r.scaler != nil {
+		r.scaler.Close()
+	}
+	for _, a := range []*average{r.ema, r.swa} {
+		if a != nil {
+			a.close()
+		}
+	}
+	if r.meter != nil {
+		r.meter.close()
+	}
+	if r.net != nil {
+		r.net.Close()
+	}
+}

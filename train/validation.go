@@ -1,0 +1,185 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/torch"
+)
+
+// monitored lists the metrics that checkpoints and early stopping can go by.
+var monitored = []string{"val_loss", "val_accuracy", "train_loss", "train_accuracy"}
+
+// valBatchSize is how many images a validation batch has: with no gradients to keep it
+// may be larger than a training batch, and of a size of its own it does not change the
+// figures when data.batch_size changes.
+const valBatchSize = 250
+
+// evaluate returns the mean loss and the accuracy on the first limit of the validation
+// batches, at the data's own size and in the precision of training. Without batches
+// both are NaN.
+func (r *run) evaluate(ctx context.Context, limit int) (loss, accuracy float64, err error) {
+	loader, err := dataset.NewLoader(dataset.LoaderConfig{Source: r.val, BatchSize: min(valBatchSize, r.val.Len())})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer loader.Close()
+	r.net.Train(false)
+	defer r.net.Train(true)
+	meter := newMeter(r.device)
+	defer meter.close()
+	for range limit {
+		b, err := loader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		torch.NoGrad(func() {
+			torch.Scope(func(func(torch.Tensor) torch.Tensor) {
+				x, y := r.input(b, r.val.Height)
+				r.autocast(func() {
+					logits := r.net.Forward(x)
+					meter.add(torch.CrossEntropyLoss(logits, y, torch.Tensor{}, torch.ReduceSum, -100, 0), countCorrect(logits, y), b.N)
+				})
+			})
+		})
+		b.Release()
+	}
+	s := meter.read()
+	return s.Loss / float64(s.Images), float64(s.Correct) / float64(s.Images), nil
+}
+
+// valBatches is how many batches a validation has.
+func (r *run) valBatches() int {
+	if r.overfits() {
+		return (r.perEpoch*r.cfg.Data.BatchSize + valBatchSize - 1) / valBatchSize
+	}
+	return r.cfg.Trainer.LimitValBatches.Of((r.val.Len() + valBatchSize - 1) / valBatchSize)
+}
+
+// sanityCheck runs a few batches of the validation before the training, so that what
+// is wrong with it shows now and not after an epoch.
+func (r *run) sanityCheck(ctx context.Context) error {
+	n := min(r.cfg.Trainer.NumSanityValSteps, r.valBatches())
+	if n == 0 || r.at.Step > 0 {
+		return nil
+	}
+	loss, _, err := r.evaluate(ctx, n)
+	if err != nil {
+		return fmt.Errorf("cannot validate: %w", err)
+	}
+	if !finite(loss) {
+		return fmt.Errorf("cannot train: the loss of the untrained network is %v; check init and the data's values", loss)
+	}
+	return nil
+}
+
+// validationDue tells whether the step just taken is one after which to validate; last
+// tells whether it was the epoch's last.
+func (r *run) validationDue(last bool) bool {
+	t := &r.cfg.Trainer
+	if r.valBatches() == 0 || (r.at.Epoch+1)%t.CheckValEveryNEpoch != 0 {
+		return false
+	}
+	every := t.ValCheckInterval.Of(r.perEpoch)
+	if every == r.perEpoch {
+		return last
+	}
+	n := t.AccumulateGradBatches
+	return r.at.Batch/every > max(0, r.at.Batch-n)/every // a multiple lies among the step's batches
+}
+
+// validate runs the validation with the weights that would be the model, and tells
+// everyone who waits for its figures.
+func (r *run) validate(ctx context.Context) (err error) {
+	defer r.profile.start("validation")()
+	v := Validation{Epoch: r.at.Epoch, GlobalStep: r.at.Step}
+	measure := func() { v.Loss, v.Accuracy, err = r.evaluate(ctx, r.valBatches()) }
+	if r.ema != nil && r.at.EMAs > 0 {
+		v.Of = "ema"
+		r.ema.instead(measure)
+	} else {
+		measure()
+	}
+	r.clock = time.Now()
+	if err != nil {
+		return err
+	}
+	r.at.Last.ValLoss, r.at.Last.ValAccuracy = v.Loss, v.Accuracy
+	r.logMetrics(map[string]float64{"epoch": float64(r.at.Epoch), "val_loss": v.Loss, "val_accuracy": v.Accuracy})
+	if r.events.Validated != nil {
+		r.events.Validated(v)
+	}
+	if err := r.watchPlateau(v.Loss); err != nil {
+		return err
+	}
+	r.watchEarlyStopping()
+	return nil
+}
+
+// metric returns one of the monitored metrics as it stands.
+func (r *run) metric(name string) float64 {
+	switch name {
+	case "val_loss":
+		return r.at.Last.ValLoss
+	case "val_accuracy":
+		return r.at.Last.ValAccuracy
+	case "train_loss":
+		return r.at.EpochSums.loss()
+	case "train_accuracy":
+		return r.at.EpochSums.accuracy()
+	}
+	return math.NaN()
+}
+
+// stopWatch is what early stopping remembers between two validations.
+type stopWatch struct {
+	Best float64 `json:"best"`
+	Bad  int     `json:"bad"` // validations since
+}
+
+// watchEarlyStopping ends the run after a validation that is one too many without
+// progress.
+func (r *run) watchEarlyStopping() {
+	c := &r.cfg.EarlyStopping
+	if c.Monitor == "" {
+		return
+	}
+	value := r.metric(c.Monitor)
+	better := func(a, b float64) bool { // a than b
+		if c.Mode == "max" {
+			return a > b
+		}
+		return a < b
+	}
+	delta := c.MinDelta
+	if c.Mode == "min" {
+		delta = -delta
+	}
+	reason := ""
+	switch w := r.at.Stop; {
+	case !finite(value):
+		reason = fmt.Sprintf("%s is %v", c.Monitor, value)
+	case c.StoppingThreshold != nil && better(value, *c.StoppingThreshold):
+		reason = fmt.Sprintf("%s=%.4g is past early_stopping.stopping_threshold=%v", c.Monitor, value, *c.StoppingThreshold)
+	case c.DivergenceThreshold != nil && better(*c.DivergenceThreshold, value):
+		reason = fmt.Sprintf("%s=%.4g is worse than early_stopping.divergence_threshold=%v", c.Monitor, value, *c.DivergenceThreshold)
+	case w == nil || better(value-delta, w.Best):
+		r.at.Stop = &stopWatch{Best: value}
+	default:
+		w.Bad++
+		if w.Bad >= c.Patience {
+			reason = fmt.Sprintf("%s has not been better than %.4g for %d validations (early_stopping.patience)", c.Monitor, w.Best, w.Bad)
+		}
+	}
+	if reason != "" && r.at.Epoch+1 >= r.cfg.Trainer.MinEpochs {
+		r.at.Stopped = reason
+	}
+}
