@@ -18,7 +18,7 @@ type Mistake struct {
 func WorstMistakes(a Answers, limit int) []Mistake {
 	var all []Mistake
 	for i, p := range a.Probabilities {
-		if best := argmax(p); best != a.Truth[i] {
+		if best := Best(p); best != a.Truth[i] {
 			all = append(all, Mistake{i, a.Truth[i], best, p[best], p[a.Truth[i]]})
 		}
 	}
@@ -41,7 +41,7 @@ func CoverageCurve(a Answers) []Coverage {
 	var r ranking
 	r.reset(len(a.Truth))
 	for i, p := range a.Probabilities {
-		best := argmax(p)
+		best := Best(p)
 		r.add(p[best], best == a.Truth[i])
 	}
 	r.rank()

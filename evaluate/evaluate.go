@@ -113,7 +113,7 @@ func (t *Tally) Add(truth int, probabilities []float32) bool {
 	if rank < 5 {
 		t.topK++
 	}
-	best := argmax(probabilities)
+	best := Best(probabilities)
 	t.confusion[Pair{Truth: truth, Predicted: best}]++
 	t.said.add(truth, best, probabilities)
 	return best == truth
@@ -223,7 +223,9 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-func argmax(x []float32) int {
+// Best is the answer: the index of the most probable class, the first of several.
+// There must be one.
+func Best(x []float32) int {
 	best := 0
 	for i, v := range x {
 		if v > x[best] {

@@ -124,7 +124,7 @@ func derivatives(logits [][]float32, labels []int, b float64) (first, second flo
 	n := float64(len(logits))
 	return sum(len(logits), func(i int) (float64, float64) {
 		row := logits[i]
-		top := float64(row[argmax(row)])
+		top := float64(row[Best(row)])
 		var total, mean, square float64
 		for _, v := range row {
 			z := float64(v) - top
@@ -171,13 +171,13 @@ func (s *said) addAll(logits [][]float32, labels []int, temperature float64) {
 	var p []float32
 	for i, row := range logits {
 		p = softmax(p[:0], row, temperature)
-		s.add(labels[i], argmax(row), p)
+		s.add(labels[i], Best(row), p)
 	}
 }
 
 // softmax appends exp(x/temperature), normalised, to dst.
 func softmax(dst, x []float32, temperature float64) []float32 {
-	top := float64(x[argmax(x)])
+	top := float64(x[Best(x)])
 	total := 0.0
 	for _, v := range x {
 		e := math.Exp((float64(v) - top) / temperature)

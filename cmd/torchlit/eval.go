@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
+	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,14 +19,18 @@ import (
 )
 
 func evalCommand() *cobra.Command {
-	var model, data string
+	var model, data, reportDir string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "eval --data DIR",
 		Short: "Measure a model on labelled images",
 		Long: `Measure a model on a folder that holds one subfolder of images a class. Every
-image goes the way that the server's requests go: decode, resize, batch, engine.`,
+image goes the way that the server's requests go: decode, resize, batch, engine.
+
+With --report, a page with figures, confusions, calibration and the worst mistakes
+is written as DIR/index.html, beside its figures and numbers for other programs.`,
 		Example: `  torchlit eval --data data/processed/cifar10/test
+  torchlit eval --data photos/ --report reports/photos
   torchlit eval --model runs/2026-11-23/21-30-00/model --data photos/ --json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,61 +42,88 @@ image goes the way that the server's requests go: decode, resize, batch, engine.
 				return err
 			}
 			defer p.close(context.Background())
-			report, err := evaluateFolder(cmd.Context(), p, data)
+			answers, err := answerFolder(cmd.Context(), p, data)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+			for _, skipped := range answers.passed {
+				fmt.Fprintf(cmd.ErrOrStderr(), "torchlit: left out %s: %v\n", skipped.File, skipped.Err)
 			}
-			return printReport(cmd.OutOrStdout(), report)
+			if reportDir != "" {
+				if err := writeReport(reportDir, p, data, answers); err != nil {
+					return err
+				}
+			}
+			measured := evaluate.Measure(answers.Answers)
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(measured)
+			}
+			if err := printReport(cmd.OutOrStdout(), measured); err != nil || reportDir == "" {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "\nreport: %s\n", filepath.Join(reportDir, "index.html"))
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model folder (default: the bundled model)")
 	cmd.Flags().StringVar(&data, "data", "", "folder with one subfolder of images a class")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: accuracy, n, per_class, ece, confusion")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: accuracy, n, per_class, ece, confusion and more")
+	cmd.Flags().StringVar(&reportDir, "report", "", "folder for a report: index.html, figures/, metrics.json, CSV files")
 	return cmd
 }
 
-func evaluateFolder(ctx context.Context, p *pipeline, data string) (evaluate.Report, error) {
+// answered is what a model said about a folder of images.
+type answered struct {
+	evaluate.Answers
+	files  []string // in the order of the answers
+	passed []dataset.Skipped
+}
+
+// answerFolder classifies every image of the folder. The answers are in the order
+// of its files, whichever was ready first.
+func answerFolder(ctx context.Context, p *pipeline, data string) (answered, error) {
 	labels := p.folder.Labels()
 	listing, err := dataset.List(data, labels)
 	if err != nil {
-		return evaluate.Report{}, err
+		return answered{}, err
 	}
-	tally := evaluate.NewTally(labels)
-	var mu sync.Mutex
+	out := answered{files: listing.Files, passed: listing.Passed}
+	out.Labels = labels
+	out.Truth, out.Probabilities = make([]int, len(listing.Files)), make([][]float32, len(listing.Files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
 	for i, file := range listing.Files {
 		group.Go(func() error {
 			image, err := os.ReadFile(file)
 			if err != nil {
-				return err
+				return fmt.Errorf("cannot evaluate: %w", err) // names the file
 			}
 			probs, err := p.probabilities(ctx, image)
+			if err == nil && slices.ContainsFunc(probs, isNaN) {
+				err = errors.New("the model's answer is not a number; its weights or its preprocessing are broken")
+			}
 			if err != nil {
 				return fmt.Errorf("cannot evaluate %q: %w", file, err)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			tally.Add(int(listing.Labels[i]), probs)
+			out.Truth[i], out.Probabilities[i] = int(listing.Labels[i]), probs
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return evaluate.Report{}, err
+		return answered{}, err
 	}
-	return tally.Report(), nil
+	return out, nil
 }
+
+func isNaN(p float32) bool { return p != p }
 
 // confusionLimit is the number of classes up to which the confusion matrix fits
 // a terminal.
 const confusionLimit = 12
 
 func printReport(out io.Writer, r evaluate.Report) error {
-	fmt.Fprintf(out, "accuracy %.2f %%  top-5 %.2f %%  log loss %.4f  calibration error %.2f %%  on %d images\n\n",
-		100*r.Accuracy, 100*r.Top5Accuracy, r.LogLoss, 100*r.ECE, r.N)
+	fmt.Fprintf(out, "accuracy %.2f %% (%.1f to %.1f)  top-5 %.2f %%  log loss %.4f  calibration error %.2f %%  on %d images\n\n",
+		100*r.Accuracy, 100*r.AccuracyInterval[0], 100*r.AccuracyInterval[1], 100*r.Top5Accuracy, r.LogLoss, 100*r.ECE, r.N)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "class\timages\tprecision\trecall\tF1\t")
 	for _, c := range r.PerClass {
