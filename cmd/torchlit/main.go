@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/torchlit/torchlit/dist/launch"
 )
 
 // Set by make.
@@ -42,6 +44,10 @@ func exitCode(err error) int {
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
+	var rank *launch.ExitError
+	if errors.As(err, &rank) {
+		return rank.Code
+	}
 	return exitFailed
 }
 
@@ -64,7 +70,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), predictCommand(), trainCommand(), evalCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(serveCommand(), predictCommand(), trainCommand(), launchCommand(), evalCommand(), doctorCommand(), versionCommand())
 	return root
 }
 

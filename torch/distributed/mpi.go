@@ -28,9 +28,6 @@ var open struct {
 	started bool
 }
 
-// InMPI tells whether OpenMPI's mpirun, or one that follows it, started this process.
-func InMPI() bool { return os.Getenv("OMPI_COMM_WORLD_SIZE") != "" }
-
 // StartMPI starts MPI and returns the communicator of all ranks. MPI starts only once
 // in the life of a process.
 func StartMPI() (*MPI, error) {

@@ -17,6 +17,8 @@ type BatchNorm2dModule struct {
 	Bias              torch.Tensor // [C]; the zero Tensor when not affine
 	RunningMean       torch.Tensor `gotorch:"buffer"` // [C]; the zero Tensor when not tracking
 	RunningVar        torch.Tensor `gotorch:"buffer"` // [C]; the zero Tensor when not tracking
+
+	sync *batchSync // nil: by this process's batches; see ConvertSyncBatchNorm
 }
 
 // BatchNorm1dModule is what BatchNorm1d makes: the arithmetic is that of BatchNorm2d.
@@ -50,6 +52,9 @@ func BatchNorm1d(numFeatures int64, eps, momentum float64, affine, trackRunningS
 // Forward normalises x [N, C, ...], by the batch's own statistics in training or when
 // there are no others.
 func (b *BatchNorm2dModule) Forward(x torch.Tensor) torch.Tensor {
+	if b.sync != nil && b.IsTraining() {
+		return b.sync.forward(b, x)
+	}
 	byBatch := b.IsTraining() || b.RunningMean.T == nil
 	return functional.BatchNorm(x, b.RunningMean, b.RunningVar, b.Weight, b.Bias, byBatch, b.Momentum, b.Eps)
 }
