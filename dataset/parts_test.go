@@ -268,21 +268,3 @@ func TestListUnreadable(t *testing.T) {
 	require.True(t, errors.Is(err, fs.ErrPermission))
 	require.ErrorContains(t, err, filepath.Join(dir, "cat"))
 }
-
-// TestListMany: more files than a 16-bit number counts. They are empty:
-// a listing opens none.
-func TestListMany(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "cat"), 0o755))
-	const n = 66_000
-	for i := range n {
-		f, err := os.Create(filepath.Join(dir, "cat", fmt.Sprintf("%06d.png", i)))
-		require.NoError(t, err)
-		require.NoError(t, f.Close())
-	}
-	l, err := List(dir, nil)
-	require.NoError(t, err)
-	require.Len(t, l.Files, n)
-	require.Len(t, l.Labels, n)
-	require.Equal(t, "065999.png", filepath.Base(l.Files[n-1]))
-}

@@ -13,8 +13,8 @@ import (
 // that one has strings.
 
 // numpy makes, of the calls that pickled arrays consist of, objects that say what
-// they would be. It knows no others.
-var numpy = pickle.Reader{Call: func(f pickle.Global, args pickle.Tuple) (any, error) {
+// they would be. It knows no others. Opaque allows keys of bytes.
+var numpy = pickle.Reader{Opaque: true, Call: func(f pickle.Global, args pickle.Tuple) (any, error) {
 	switch f.String() {
 	case "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
 		"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "numpy.dtype":
