@@ -88,3 +88,11 @@ func sharpenRow(dst, rows []byte, d *differences) {
 		}
 	}
 }
+
+// Blend is Image.blend: m + factor * (other - m), in m. Both have one size.
+func Blend(m, other *vision.Image, factor float64) {
+	d := newDifferences(factor)
+	for i, v := range other.Pix[:len(m.Pix)] {
+		m.Pix[i] = d.blend(int(m.Pix[i]), int(v))
+	}
+}

@@ -53,17 +53,6 @@ func TestSmallestPictures(t *testing.T) {
 	}
 }
 
-func TestNothingIsAllocated(t *testing.T) {
-	for name, do := range every {
-		m := noise(40, 30)
-		do(m)
-		require.Zero(t, testing.AllocsPerRun(50, func() { do(m) }), name)
-	}
-	m := noise(40, 30)
-	KernelBlur(m, 23, 1)
-	require.Zero(t, testing.AllocsPerRun(50, func() { KernelBlur(m, 23, 1) }))
-}
-
 // TestInverses: what is done twice, or turned back, is undone.
 func TestInverses(t *testing.T) {
 	f := func(side int, do func(*vision.Image)) {
