@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/torchlit/torchlit/track"
 )
 
 // The tracker's own folder in the run folder.
@@ -60,11 +62,7 @@ func (s *state) save() error {
 	if err != nil {
 		panic("BUG: the state has no JSON form: " + err.Error())
 	}
-	tmp := s.path + ".tmp"
-	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
-		return fmt.Errorf("cannot note the MLflow run: %w", err)
-	}
-	if err := os.Rename(tmp, s.path); err != nil {
+	if err := track.WriteFile(s.path, append(data, '\n')); err != nil {
 		return fmt.Errorf("cannot note the MLflow run: %w", err)
 	}
 	return nil
