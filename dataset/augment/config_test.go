@@ -2,6 +2,9 @@ package augment
 
 import (
 	"math"
+	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -165,4 +168,19 @@ func FuzzPolicy(f *testing.F) {
 			s.apply(work)
 		}
 	})
+}
+
+// TestPageNamesEveryKey: docs/augment.md is complete.
+func TestPageNamesEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../../docs/augment.md")
+	require.NoError(t, err)
+	config := reflect.TypeFor[Config]()
+	for i := range config.NumField() {
+		if key := config.Field(i).Tag.Get("yaml"); key != "-" {
+			require.Contains(t, string(page), "`"+key+"`")
+		}
+	}
+	for _, text := range regexp.MustCompile("`((?:rand-|augmix|autoaugment-|trivial|original|v0|3a)[a-z0-9.-]*)`").FindAllStringSubmatch(string(page), -1) {
+		require.NoError(t, Config{AutoAugment: text[1]}.Validate(32))
+	}
 }
