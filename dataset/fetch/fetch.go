@@ -14,6 +14,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -40,6 +41,11 @@ type Options struct {
 	// Client makes the requests. Nil: one that gives up when no connection or
 	// no answer comes within 30 s.
 	Client *http.Client
+	// Header is sent with each request. An authorization stays with the host of the
+	// URL: it is not sent on where that redirects to another.
+	Header http.Header
+	// Partial is what a name ends in until its file is whole. "": ".part".
+	Partial string
 	// Tries is the number of connections that may bring nothing before
 	// Download gives up; one that brought bytes counts afresh. 0: 5.
 	Tries int
@@ -60,6 +66,9 @@ func (o *Options) setDefaults() {
 		t.ResponseHeaderTimeout = 30 * time.Second
 		o.Client = &http.Client{Transport: t}
 	}
+	if o.Partial == "" {
+		o.Partial = ".part"
+	}
 	if o.Tries == 0 {
 		o.Tries = 5
 	}
@@ -78,7 +87,7 @@ func (o *Options) setDefaults() {
 }
 
 // Download makes path hold the file f. A path that holds it already is left
-// alone. Otherwise the bytes are collected in path+".part", which a later call
+// alone. Otherwise the bytes are collected in path+Partial, which a later call
 // goes on with, and get their name only when size and digests are right. A
 // file that turns out wrong after it was put together from several pieces is
 // fetched once more from its start.
@@ -93,7 +102,7 @@ func Download(ctx context.Context, f File, path string, opts Options) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("cannot download %q: %w", f.URL, err)
 	}
-	part := path + ".part"
+	part := path + opts.Partial
 	resumed, err := collect(ctx, f, part, opts)
 	if err == nil {
 		err = Verify(part, f)
@@ -199,6 +208,7 @@ func piece(ctx context.Context, f File, out *os.File, have int64, opts Options) 
 	if err != nil {
 		return have, localError{err}
 	}
+	maps.Copy(req.Header, opts.Header)
 	req.Header.Set("Accept-Encoding", "identity") // sizes and offsets are those of the file
 	if have > 0 {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
