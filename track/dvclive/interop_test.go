@@ -54,7 +54,7 @@ func TestInteropDVCShowsIt(t *testing.T) {
 
 	var plots struct {
 		Data map[string][]struct {
-			Type      string                     `json:"type"`
+			Type    string                     `json:"type"`
 			Anchors map[string]json.RawMessage `json:"anchor_definitions"`
 		} `json:"data"`
 	}
