@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"text/template"
@@ -72,13 +73,13 @@ func Card(c ModelCard) ([]byte, error) {
 	if c.Name == "" || c.Architecture == "" {
 		return nil, fmt.Errorf("cannot write a card for a model named %q of architecture %q: both are needed", c.Name, c.Architecture)
 	}
-	front, err := yaml.Marshal(c.frontMatter())
-	if err != nil {
-		return nil, fmt.Errorf("cannot write the card's front matter: %w", err)
-	}
 	var b bytes.Buffer
 	b.WriteString("---\n")
-	b.Write(front)
+	front := yaml.NewEncoder(&b)
+	front.SetIndent(2)
+	if err := front.Encode(c.frontMatter()); err != nil {
+		return nil, fmt.Errorf("cannot write the card's front matter: %w", err)
+	}
 	b.WriteString("---\n\n")
 	if err := cardTemplate.Execute(&b, cardView{c}); err != nil {
 		return nil, fmt.Errorf("cannot write the card: %w", err)
@@ -126,6 +127,8 @@ type hubMetric struct {
 	Value float64 `yaml:"value"`
 }
 
+func round(v float64) float64 { return math.Round(1e6*v) / 1e6 }
+
 const imageClassification = "image-classification"
 
 func (c ModelCard) frontMatter() frontMatter {
@@ -153,8 +156,8 @@ func (c ModelCard) frontMatter() frontMatter {
 		f.Index = []modelItem{{c.Name, []cardResult{{
 			Task: hubTask{imageClassification, "Image Classification"}, Dataset: dataset,
 			Metrics: []hubMetric{
-				{"accuracy", "Accuracy", r.Accuracy}, {"f1", "Macro F1", r.Macro.F1},
-				{"loss", "Log loss", r.LogLoss}, {"ece", "Expected calibration error", r.ECE},
+				{"accuracy", "Accuracy", round(r.Accuracy)}, {"f1", "Macro F1", round(r.Macro.F1)},
+				{"loss", "Log loss", round(r.LogLoss)}, {"ece", "Expected calibration error", round(r.ECE)},
 			},
 		}}}}
 	}
@@ -170,23 +173,28 @@ func (v cardView) Start() string {
 	return "torchlit predict --model " + name + " photo.jpg\ntorchlit serve --models " + name
 }
 
-// Timm is how timm loads the folder. Its ResNet has no option for the CIFAR stem.
+// Timm is how timm loads the folder and uses it. Its ResNet has no option for the
+// CIFAR stem.
 func (v cardView) Timm() string {
-	create := fmt.Sprintf("import timm\n\nmodel = timm.create_model(%q, pretrained=True).eval()", "local-dir:"+v.Name)
+	var b strings.Builder
+	folder := "local-dir:" + v.Name
 	if v.CIFARStem {
-		create = fmt.Sprintf(`import timm, torch
-from safetensors.torch import load_file
-
-model = timm.create_model(%q, num_classes=%d)
-model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
-model.maxpool = torch.nn.Identity()
-model.load_state_dict(load_file(%q))
-model.eval()`, v.Architecture, len(v.Labels), v.Name+"/model.safetensors")
+		fmt.Fprintf(&b, "import timm, torch\nfrom PIL import Image\nfrom safetensors.torch import load_file\n\n")
+		fmt.Fprintf(&b, "model = timm.create_model(%q, pretrained=False, num_classes=%d)\n", folder, len(v.Labels))
+		fmt.Fprintf(&b, "model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)\nmodel.maxpool = torch.nn.Identity()\n")
+		fmt.Fprintf(&b, "model.load_state_dict(load_file(%q))\n", v.Name+"/model.safetensors")
+	} else {
+		fmt.Fprintf(&b, "import timm\nfrom PIL import Image\n\nmodel = timm.create_model(%q, pretrained=True)\n", folder)
 	}
+	logits := "model(x)"
 	if v.Temperature > 0 {
-		create += fmt.Sprintf("\n# probabilities: (model(x) / %s).softmax(-1)", number(v.Temperature))
+		logits = fmt.Sprintf("(model(x) / %s)", number(v.Temperature))
 	}
-	return create
+	fmt.Fprintf(&b, `model.eval()
+transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+x = transform(Image.open("photo.jpg").convert("RGB")).unsqueeze(0)
+probabilities = %s.softmax(-1)`, logits)
+	return b.String()
 }
 
 // Known names the classes, as many as are read.
@@ -239,8 +247,8 @@ func (v cardView) Pairs() []evaluate.Pair {
 
 // Tell are the limitations: those that any such model has, and its own.
 func (v cardView) Tell() []string {
-	out := []string{fmt.Sprintf("It answers with one of its %s, whatever the picture shows, and often with confidence: "+
-		"a picture of something else has no answer of its own.", classes(len(v.Labels)))}
+	out := []string{"It answers with one of its classes whatever the picture shows, often with confidence: " +
+		"a picture of something else has no answer of its own."}
 	if v.Height > 0 && v.Height <= 64 {
 		out = append(out, fmt.Sprintf("It sees %d×%d pixels. What is small in a photo is gone before it looks.", v.Width, v.Height))
 	}

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
@@ -270,11 +271,19 @@ func (f figure) writeAt(path string) error {
 	return nil
 }
 
-// shorten cuts a label that is longer than n letters.
+// shorten cuts a label that is longer than n letters, and makes it one line of what
+// an SVG may hold.
 func shorten(label string, n int) string {
-	letters := []rune(label)
-	if len(letters) <= n {
-		return label
+	letters := []rune(strings.Map(printable, label))
+	if len(letters) > n {
+		return strings.TrimSpace(string(letters[:n-1])) + "…"
 	}
-	return strings.TrimSpace(string(letters[:n-1])) + "…"
+	return string(letters)
+}
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) || r == 0xfffe || r == 0xffff {
+		return ' '
+	}
+	return r
 }

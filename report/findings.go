@@ -76,7 +76,7 @@ func (m measured) findCalibration() string {
 	}
 	out := fmt.Sprintf("It is %s: mean confidence %s, accuracy %s.", manner, percent(c.Confidence), percent(c.Accuracy))
 	after := m.recalibration.Refitted.ECE
-	if after < 0.9*c.ECE {
+	if after < 0.9*c.ECE && m.report.N >= 100 {
 		out += fmt.Sprintf(" A temperature of %s would take the calibration error from %s to %s.",
 			number(m.recalibration.Temperature), percent(c.ECE), percent(after))
 	}

@@ -307,7 +307,20 @@ func (p *page) calibration(r evaluate.Recalibration) {
 		}
 		p.CalibrationRows = append(p.CalibrationRows, line)
 	}
-	p.CalibrationNote = fmt.Sprintf("The fitted temperature makes the true labels most likely; its figures are those of images that it "+
+	p.CalibrationNote = advice(r)
+}
+
+// advice says what to do with a fitted temperature. One at the end of its range,
+// or of a few images, is worth nothing.
+func advice(r evaluate.Recalibration) string {
+	images := 0
+	for _, b := range r.AsServed.Bins {
+		images += b.N
+	}
+	if images < 100 || r.Temperature < 0.02 || r.Temperature > 50 {
+		return "These images are too few, or too few of them are mistaken, to fit a temperature that could be trusted on others."
+	}
+	return fmt.Sprintf("The fitted temperature makes the true labels most likely; its figures are those of images that it "+
 		"was not fitted to, each half by the other. To serve with it, write \"temperature\": %s into the model's torchlit.json.",
 		strconv.FormatFloat(r.Temperature, 'f', 4, 64))
 }

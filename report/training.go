@@ -163,7 +163,7 @@ func sub(c draw.Canvas, left, top, width, height vg.Length) draw.Canvas {
 func (p panel) figure() figure {
 	f := figure{width: panelWidth, height: panelHeight}
 	for i, m := range p.metrics {
-		f.legend = append(f.legend, entry{strings.ReplaceAll(m.name, "_", " "), lineStyle(i)})
+		f.legend = append(f.legend, entry{shorten(strings.ReplaceAll(m.name, "_", " "), 2*labelLetters), lineStyle(i)})
 	}
 	f.height -= vg.Length(len(f.legendRows())) * legendHeight
 	f.draw = func(c draw.Canvas) {
