@@ -57,12 +57,16 @@ func newClient(trackingURI string) (*client, error) {
 	return c, nil
 }
 
-// redact returns an address without the password that may be in it.
+// redact returns as much of an address as cannot hold a password.
 func redact(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return "…"
+	case u.Scheme == "":
+		return address
 	}
-	return "an address that cannot be read"
+	return u.Scheme + "://" + u.Host + "…"
 }
 
 func tlsConfig() (*tls.Config, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/torchlit/torchlit/track"
@@ -22,6 +23,7 @@ type Options struct {
 	// LogModel.
 	RegisteredModelName string
 	LogModel            bool          // upload artifacts of kind "model"
+	LogSystemMetrics    bool          // the machine's use of CPU, memory, disk, network and GPUs, every 10 s
 	FinishWait          time.Duration // see track.SpoolOptions
 }
 
@@ -45,7 +47,8 @@ const Command = "torchlit upload"
 // Tracker records one run. See [track.Spool] for who may use it at once.
 type Tracker struct {
 	*track.Spool
-	logModel bool
+	logModel  bool
+	stopWatch func() // returns when nothing watches any more
 }
 
 var _ track.Tracker = (*Tracker)(nil)
@@ -57,6 +60,12 @@ func (t *Tracker) Artifact(name, kind, path string) error {
 		return nil
 	}
 	return t.Spool.Artifact(name, kind, path)
+}
+
+// Finish ends the run; see [track.Spool.Finish].
+func (t *Tracker) Finish(status track.Status, summary map[string]float64) error {
+	t.stopWatch()
+	return t.Spool.Finish(status, summary)
 }
 
 // New begins a run, or goes on with the one in the run folder when run.Resumed. It
@@ -80,7 +89,14 @@ func New(o Options, run track.Run) (*Tracker, error) {
 		return nil, err
 	}
 	spool.Begin(run.Name, track.FlatStrings(run.Config), runTags(run), run.Resumed)
-	return &Tracker{spool, o.LogModel}, nil
+	t := &Tracker{spool, o.LogModel, func() {}}
+	if o.LogSystemMetrics {
+		ctx, cancel := context.WithCancel(context.Background())
+		var watching sync.WaitGroup
+		watching.Go(func() { watch(ctx, spool.Log) })
+		t.stopWatch = func() { cancel(); watching.Wait() }
+	}
+	return t, nil
 }
 
 func spoolOptions(dir string, st *state, wait time.Duration, warn func(string)) track.SpoolOptions {

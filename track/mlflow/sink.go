@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/torchlit/torchlit/track"
 )
@@ -246,7 +247,9 @@ func (s *sink) log(ctx context.Context, events []track.Event) (int, error) {
 		if n > 0 && (len(metrics)+len(these) > mostMetrics || size+bytes > mostBytes) {
 			break
 		}
-		s.step = max(s.step, events[n].Step)
+		if !isSystem(&events[n]) { // its steps are samples
+			s.step = max(s.step, events[n].Step)
+		}
 		metrics, size = append(metrics, these...), size+bytes
 	}
 	err := s.metrics(ctx, metrics)
@@ -262,6 +265,13 @@ func (s *sink) log(ctx context.Context, events []track.Event) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+func isSystem(e *track.Event) bool {
+	for name := range e.Metrics {
+		return strings.HasPrefix(name, systemPrefix)
+	}
+	return false
 }
 
 func (s *sink) metrics(ctx context.Context, metrics []metric) error {

@@ -40,6 +40,7 @@ type MLflow struct {
 	ExperimentName      string        `yaml:"experiment_name"`       // "": MLFLOW_EXPERIMENT_NAME, else torchlit
 	RegisteredModelName string        `yaml:"registered_model_name"` // registers the model under this name; "" does not
 	LogModel            bool          `yaml:"log_model"`             // uploads the model
+	LogSystemMetrics    bool          `yaml:"log_system_metrics"`    // of CPU, memory, disk, network and GPUs, every 10 s
 	FinishTimeout       time.Duration `yaml:"finish_timeout"`        // how long the end of a run waits for the server; 0: 30 s
 }
 
@@ -78,7 +79,9 @@ type DVCLive struct {
 
 // Default is what a run is recorded by without settings: files that cost next to
 // nothing.
-func Default() Config { return Config{CSV: true, TensorBoard: TensorBoard{Enabled: true}} }
+func Default() Config {
+	return Config{CSV: true, TensorBoard: TensorBoard{Enabled: true}, MLflow: MLflow{LogSystemMetrics: true}}
+}
 
 // Open opens the trackers of cfg for a run, whose folder exists. What they return is one
 // Tracker, which whoever opens it finishes. Its methods return the errors of metrics.csv
@@ -163,7 +166,7 @@ func openMLflow(cfg *Config, run track.Run) (track.Tracker, error) {
 	m := cfg.MLflow
 	t, err := mlflow.New(mlflow.Options{
 		TrackingURI: m.TrackingURI, ExperimentName: m.ExperimentName, RegisteredModelName: m.RegisteredModelName,
-		LogModel: m.LogModel, FinishWait: m.FinishTimeout,
+		LogModel: m.LogModel, LogSystemMetrics: m.LogSystemMetrics, FinishWait: m.FinishTimeout,
 	}, run)
 	if err != nil {
 		return nil, err // not t: a nil *mlflow.Tracker is no nil Tracker
