@@ -20,6 +20,7 @@ type frame interface {
 type resizedCrop struct {
 	scale, ratio  [2]float64
 	interpolation []vision.Interpolation // one of them, drawn
+	resize        resizer
 }
 
 // drawBox takes two numbers an attempt, and two more for the place of the first box that fits. After ten attempts it is the
@@ -49,7 +50,7 @@ func (c *resizedCrop) drawBox(r *random, width, height int) image.Rectangle {
 func (c *resizedCrop) apply(s *scratch, src *vision.Image) {
 	interpolation := c.interpolation[s.r.below(len(c.interpolation))]
 	box := c.drawBox(&s.r, src.Width, src.Height)
-	ResizedCrop(&s.img, src, box, interpolation)
+	c.resize.crop(&s.img, src, box, interpolation)
 }
 
 func (c *resizedCrop) String() string {
@@ -62,6 +63,13 @@ func ResizedCrop(dst, src *vision.Image, box image.Rectangle, interpolation visi
 	if box.Empty() || !box.In(image.Rect(0, 0, src.Width, src.Height)) {
 		panic(fmt.Sprintf("BUG: augment.ResizedCrop: box %v in %d x %d pixels", box, src.Width, src.Height))
 	}
+	resizer{}.crop(dst, src, box, interpolation)
+}
+
+// resizer is Config.Resizer, with vision.PillowResizer where there is none or it fails.
+type resizer struct{ first vision.Resizer }
+
+func (r resizer) crop(dst, src *vision.Image, box image.Rectangle, interpolation vision.Interpolation) {
 	if box.Dx() == dst.Width && box.Dy() == dst.Height {
 		imageops.Window(dst, src, box.Min.Y, box.Min.X, imageops.Constant, [3]byte{})
 		return
@@ -72,17 +80,27 @@ func ResizedCrop(dst, src *vision.Image, box image.Rectangle, interpolation visi
 		defer part.Release()
 		imageops.Window(part, src, box.Min.Y, box.Min.X, imageops.Constant, [3]byte{})
 	}
-	resized(dst, part, interpolation)
-}
-
-// resized scales src to dst's size, which differs from its own.
-func resized(dst, src *vision.Image, interpolation vision.Interpolation) {
-	m, err := vision.PillowResizer(src, dst.Width, dst.Height, interpolation)
-	if err != nil {
-		panic("BUG: augment: " + err.Error()) // it refuses sizes only
-	}
+	m, _ := r.resize(part, dst.Width, dst.Height, interpolation)
 	copy(dst.Pix, m.Pix)
 	m.Release()
+}
+
+// resize is a vision.Resizer that does not fail: sizes are those of pictures.
+func (r resizer) resize(src *vision.Image, width, height int, interpolation vision.Interpolation) (*vision.Image, error) {
+	if r.first != nil {
+		m, err := r.first(src, width, height, interpolation)
+		if err == nil && (m.Width != width || m.Height != height) {
+			panic(fmt.Sprintf("BUG: augment: the resizer returned %d x %d pixels; want %d x %d", m.Width, m.Height, width, height))
+		}
+		if err == nil {
+			return m, nil
+		}
+	}
+	m, err := vision.PillowResizer(src, width, height, interpolation)
+	if err != nil {
+		panic("BUG: augment: " + err.Error())
+	}
+	return m, nil
 }
 
 // paddedCrop is torchvision's RandomCrop with padding, after its Resize of the short side where that is not side already.
@@ -91,6 +109,7 @@ type paddedCrop struct {
 	pad           int
 	mode          imageops.Padding
 	interpolation vision.Interpolation
+	resize        resizer
 }
 
 // drawOffset takes two numbers.
@@ -102,7 +121,7 @@ func (c *paddedCrop) drawOffset(r *random, dst, src *vision.Image) (top, left in
 
 func (c *paddedCrop) apply(s *scratch, src *vision.Image) {
 	if min(src.Width, src.Height) != c.side {
-		m := shortSide(src, c.side, c.interpolation)
+		m := c.shortSide(src)
 		defer m.Release()
 		src = m
 	}
@@ -117,9 +136,9 @@ func (c *paddedCrop) String() string {
 // maxAspect is where shortSide begins to cut.
 const maxAspect = 16
 
-// shortSide resizes src so that its short side has side pixels, the other truncated as torchvision's Resize does. A ribbon is cut
+// shortSide resizes src, whose short side is another, so that its short side has side pixels, the other truncated as torchvision's Resize does. A ribbon is cut
 // to its middle first: at 1 x 60,000 pixels its long side would become millions, of which a crop shows a few hundred.
-func shortSide(src *vision.Image, side int, interpolation vision.Interpolation) *vision.Image {
+func (c *paddedCrop) shortSide(src *vision.Image) *vision.Image {
 	width, height := src.Width, src.Height
 	if most := maxAspect * min(width, height); max(width, height) > most {
 		width, height = min(width, most), min(height, most)
@@ -129,20 +148,22 @@ func shortSide(src *vision.Image, side int, interpolation vision.Interpolation) 
 		src = part
 	}
 	if width <= height {
-		width, height = side, int(float64(side*height)/float64(width))
+		width, height = c.side, int(float64(c.side*height)/float64(width))
 	} else {
-		width, height = int(float64(side*width)/float64(height)), side
+		width, height = int(float64(c.side*width)/float64(height)), c.side
 	}
-	m := vision.Acquire(width, height)
-	resized(m, src, interpolation)
+	m, _ := c.resize.resize(src, width, height, c.interpolation)
 	return m
 }
 
 // centreCrop is what timm does without augmentation: torchvision's Resize of the short side, and CenterCrop.
-type centreCrop struct{ preprocess vision.Preprocess }
+type centreCrop struct {
+	preprocess vision.Preprocess
+	resize     vision.Resizer
+}
 
 func (c *centreCrop) apply(s *scratch, src *vision.Image) {
-	if err := c.preprocess.Apply(src, vision.PillowResizer, s.img.Pix); err != nil {
+	if err := c.preprocess.Apply(src, c.resize, s.img.Pix); err != nil {
 		panic("BUG: augment: " + err.Error()) // it refuses sizes only
 	}
 }

@@ -122,7 +122,7 @@ func (g *goldens) apply(t *testing.T, r *golden) []byte {
 		mode, err := imageops.ParsePadding(r.Padding)
 		require.NoError(t, err)
 		if r.Side != min(src.Width, src.Height) {
-			src = shortSide(src, r.Side, vision.Bilinear)
+			src = (&paddedCrop{side: r.Side}).shortSide(src)
 		}
 		imageops.Window(dst, src, r.Box[0], r.Box[1], mode, [3]byte{})
 		return dst.Pix

@@ -61,15 +61,16 @@ func (p *pipeline) addFrame(c *Config) error {
 	if err != nil {
 		return fmt.Errorf("cannot augment with pad_mode %q: known are constant, edge, reflect and symmetric", c.PadMode)
 	}
+	resize := resizer{c.Resizer}
 	switch {
 	case c.cropsResized():
-		p.frame = &resizedCrop{scale: c.Scale, ratio: c.Ratio, interpolation: interpolation}
+		p.frame = &resizedCrop{scale: c.Scale, ratio: c.Ratio, interpolation: interpolation, resize: resize}
 	case c.Pad > 0 || c.Resize > 0:
-		crop := &paddedCrop{side: c.Resize, pad: c.Pad, mode: mode, interpolation: interpolation[0]}
+		crop := &paddedCrop{side: c.Resize, pad: c.Pad, mode: mode, interpolation: interpolation[0], resize: resize}
 		fill(&crop.side, p.side)
 		p.frame = crop
 	default:
-		p.frame = &centreCrop{vision.Preprocess{
+		p.frame = &centreCrop{resize: resize.resize, preprocess: vision.Preprocess{
 			Width: p.side, Height: p.side, CropPct: 1, Interpolation: interpolation[0], Std: [3]float32{1, 1, 1}}}
 	}
 	return nil

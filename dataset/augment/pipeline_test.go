@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"image"
 	"math"
@@ -130,6 +131,32 @@ func TestAnySize(t *testing.T) {
 			h, w := p.Size(side[1], side[0])
 			require.Equal(t, []int{32, 32}, []int{h, w}, name)
 		}
+	}
+}
+
+// TestResizer: the one that is handed over scales, and what it cannot do PillowResizer does.
+func TestResizer(t *testing.T) {
+	src := picture(50, 37)
+	for _, c := range []Config{{}, ImageNet(), {Pad: 2}} {
+		want, got := make([]byte, 24*24*3), make([]byte, 24*24*3)
+		mustNew(t, c, 24).Apply(want, src, dataset.Key{})
+		c.Resizer = func(*vision.Image, int, int, vision.Interpolation) (*vision.Image, error) {
+			return nil, errors.New("out of memory")
+		}
+		mustNew(t, c, 24).Apply(got, src, dataset.Key{})
+		require.Equal(t, want, got)
+		calls := 0
+		c.Resizer = func(src *vision.Image, width, height int, ip vision.Interpolation) (*vision.Image, error) {
+			calls++
+			m, err := vision.PillowResizer(src, width, height, ip)
+			for i := range m.Pix {
+				m.Pix[i] = 255 - m.Pix[i]
+			}
+			return m, err
+		}
+		mustNew(t, c, 24).Apply(got, src, dataset.Key{})
+		require.Equal(t, 1, calls)
+		require.NotEqual(t, want, got)
 	}
 }
 

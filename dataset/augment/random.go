@@ -116,6 +116,9 @@ func (r *random) dirichlet(weights []float64, alpha float64) {
 		weights[i] = r.gamma(alpha)
 		sum += weights[i]
 	}
+	if sum == 0 { // a tiny alpha, whose variables all vanished: one of them would have been by far the largest
+		weights[r.below(len(weights))], sum = 1, 1
+	}
 	for i := range weights {
 		weights[i] /= sum
 	}

@@ -1,8 +1,6 @@
 package augment
 
 import (
-	"fmt"
-	"image"
 	"image/png"
 	"os"
 	"testing"
@@ -98,5 +96,5 @@ func writeSheet(t *testing.T, to string, rows []*vision.Image) {
 	require.NoError(t, err)
 	require.NoError(t, png.Encode(f, all.RGBA()))
 	require.NoError(t, f.Close())
-	fmt.Println(to, image.Pt(all.Width, all.Height))
+	t.Logf("%s: %d x %d pixels", to, all.Width, all.Height)
 }
