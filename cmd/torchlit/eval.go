@@ -16,11 +16,12 @@ import (
 
 	"github.com/torchlit/torchlit/dataset"
 	"github.com/torchlit/torchlit/evaluate"
+	"github.com/torchlit/torchlit/vision"
 )
 
 func evalCommand() *cobra.Command {
 	var model, data, reportDir string
-	var asJSON bool
+	var asJSON, skipCorrupt bool
 	cmd := &cobra.Command{
 		Use:   "eval --data DIR",
 		Short: "Measure a model on labelled images",
@@ -37,17 +38,22 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 			if data == "" {
 				return usageError{errors.New("--data is missing: name a folder with one subfolder of images a class")}
 			}
+			if reportDir != "" { // rather now than after an hour
+				if err := os.MkdirAll(reportDir, 0o755); err != nil {
+					return fmt.Errorf("cannot make the report's folder: %w", err)
+				}
+			}
 			p, err := openOne(model, 0)
 			if err != nil {
 				return err
 			}
 			defer p.close(context.Background())
-			answers, err := answerFolder(cmd.Context(), p, data)
+			answers, err := answerFolder(cmd.Context(), p, data, skipCorrupt)
 			if err != nil {
 				return err
 			}
 			for _, skipped := range answers.passed {
-				fmt.Fprintf(cmd.ErrOrStderr(), "torchlit: left out %s: %v\n", skipped.File, skipped.Err)
+				fmt.Fprintf(cmd.ErrOrStderr(), "torchlit: left out %q: %v\n", skipped.File, skipped.Err)
 			}
 			if reportDir != "" {
 				if err := writeReport(reportDir, p, data, answers); err != nil {
@@ -68,6 +74,7 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 	cmd.Flags().StringVar(&model, "model", "", "model folder (default: the bundled model)")
 	cmd.Flags().StringVar(&data, "data", "", "folder with one subfolder of images a class")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: accuracy, n, per_class, ece, confusion and more")
+	cmd.Flags().BoolVar(&skipCorrupt, "skip-corrupt", false, "leave out images that cannot be decoded, and name them")
 	cmd.Flags().StringVar(&reportDir, "report", "", "folder for a report: index.html, figures/, metrics.json, CSV files")
 	return cmd
 }
@@ -81,38 +88,57 @@ type answered struct {
 
 // answerFolder classifies every image of the folder. The answers are in the order
 // of its files, whichever was ready first.
-func answerFolder(ctx context.Context, p *pipeline, data string) (answered, error) {
+func answerFolder(ctx context.Context, p *pipeline, data string, skipCorrupt bool) (answered, error) {
 	labels := p.folder.Labels()
 	listing, err := dataset.List(data, labels)
 	if err != nil {
 		return answered{}, err
 	}
-	out := answered{files: listing.Files, passed: listing.Passed}
-	out.Labels = labels
-	out.Truth, out.Probabilities = make([]int, len(listing.Files)), make([][]float32, len(listing.Files))
+	probabilities, corrupt := make([][]float32, len(listing.Files)), make([]error, len(listing.Files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
 	for i, file := range listing.Files {
-		group.Go(func() error {
-			image, err := os.ReadFile(file)
-			if err != nil {
-				return fmt.Errorf("cannot evaluate: %w", err) // names the file
+		group.Go(func() (err error) {
+			probabilities[i], err = answerFile(ctx, p, file)
+			if skipCorrupt && (errors.Is(err, vision.ErrCorrupt) || errors.Is(err, vision.ErrNotImage) || errors.Is(err, vision.ErrEmpty)) {
+				corrupt[i], err = err, nil
 			}
-			probs, err := p.probabilities(ctx, image)
-			if err == nil && slices.ContainsFunc(probs, isNaN) {
-				err = errors.New("the model's answer is not a number; its weights or its preprocessing are broken")
-			}
-			if err != nil {
-				return fmt.Errorf("cannot evaluate %q: %w", file, err)
-			}
-			out.Truth[i], out.Probabilities[i] = int(listing.Labels[i]), probs
-			return nil
+			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return answered{}, err
 	}
+	out := answered{passed: listing.Passed}
+	out.Labels = labels
+	for i, file := range listing.Files {
+		if corrupt[i] != nil {
+			out.passed = append(out.passed, dataset.Skipped{File: file, Err: corrupt[i]})
+			continue
+		}
+		out.files = append(out.files, file)
+		out.Truth = append(out.Truth, int(listing.Labels[i]))
+		out.Probabilities = append(out.Probabilities, probabilities[i])
+	}
+	if len(out.files) == 0 {
+		return answered{}, fmt.Errorf("cannot evaluate %q: none of its %d images can be decoded", data, len(listing.Files))
+	}
 	return out, nil
+}
+
+func answerFile(ctx context.Context, p *pipeline, file string) ([]float32, error) {
+	image, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot evaluate: %w", err) // names the file
+	}
+	probs, err := p.probabilities(ctx, image)
+	if err == nil && slices.ContainsFunc(probs, isNaN) {
+		err = errors.New("the model's answer is not a number; its weights or its preprocessing are broken")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot evaluate %q: %w", file, err)
+	}
+	return probs, nil
 }
 
 func isNaN(p float32) bool { return p != p }
