@@ -22,7 +22,7 @@ func (c *counted) Load(i int) (*vision.Image, error) {
 }
 
 func TestCache(t *testing.T) {
-	source := &counted{slow: &slow{Set: numbered(20), broken: map[int]bool{4: true}}}
+	source := &counted{slow: &slow{set: numbered(20), broken: map[int]bool{4: true}}}
 	c := NewCache(source, 10*48)
 	load := func(i int) []byte {
 		img, err := c.Load(i)
@@ -35,7 +35,7 @@ func TestCache(t *testing.T) {
 	for range 3 {
 		for i := range 20 {
 			if i != 4 {
-				require.Equal(t, source.Set.Image(i), load(i))
+				require.Equal(t, source.set.Image(i), load(i))
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func TestCache(t *testing.T) {
 
 func TestCacheAtOnce(t *testing.T) {
 	set := numbered(50)
-	c := NewCache(&slow{Set: set}, 1<<20)
+	c := NewCache(&slow{set: set}, 1<<20)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -67,7 +67,7 @@ func TestCacheAtOnce(t *testing.T) {
 }
 
 func TestEstimate(t *testing.T) {
-	bytes, uniform := estimate(&slow{Set: numbered(200), broken: map[int]bool{0: true}})
+	bytes, uniform := estimate(&slow{set: numbered(200), broken: map[int]bool{0: true}})
 	require.EqualValues(t, 200*48, bytes)
 	require.True(t, uniform)
 	dir := t.TempDir()
@@ -83,7 +83,7 @@ func TestEstimate(t *testing.T) {
 func TestSubsetView(t *testing.T) {
 	set := numbered(20)
 	indexes := []int{13, 2, 2}
-	for _, source := range []Source{set, &slow{Set: set}} {
+	for _, source := range []Source{set, &slow{set: set}} {
 		s, err := Subset(source, indexes)
 		require.NoError(t, err)
 		_, isResident := source.(resident)
@@ -100,7 +100,7 @@ func TestSubsetView(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []int64{2}, Labels(nested))
 	}
-	s, err := Subset(&slow{Set: set}, indexes)
+	s, err := Subset(&slow{set: set}, indexes)
 	require.NoError(t, err)
 	require.Equal(t, "013.png", nameOf(s, 0))
 }

@@ -56,6 +56,27 @@ func BinaryBatches(split string) []string {
 	return []string{"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"}
 }
 
+// Files is what an official archive of CIFAR holds.
+type Files struct {
+	Folder            string // in the archive
+	Train, Test, Meta []string
+}
+
+// CIFARFiles returns the files of a form of CIFAR; false for other forms.
+func CIFARFiles(form Form) (Files, bool) {
+	for _, c := range cifars {
+		if c.form != form {
+			continue
+		}
+		meta := []string{c.meta}
+		if c.hundred && !c.python {
+			meta = []string{FineLabels + c.meta, CoarseLabels + c.meta}
+		}
+		return Files{c.folder, c.train, c.test, meta}, true
+	}
+	return Files{}, false
+}
+
 // findCIFAR returns the form of CIFAR that lies in dir or in the archive's own
 // folder in it, and that folder.
 func findCIFAR(path string) (*cifar, string, bool) {

@@ -18,13 +18,15 @@ import (
 // slow is a Source that decodes nothing, but later images come sooner, and the
 // broken ones not at all.
 type slow struct {
-	*Set
+	set    *Set
 	broken map[int]bool
 }
 
 var errBroken = errors.New("broken")
 
-func (s *slow) view() {} // hides the set's view: what it holds has to be loaded
+func (s *slow) Len() int             { return s.set.Len() }
+func (s *slow) Label(i int) int64    { return s.set.Label(i) }
+func (s *slow) ClassNames() []string { return s.set.Classes }
 
 func (s *slow) Name(i int) string { return fmt.Sprintf("%03d.png", i) }
 
@@ -33,7 +35,7 @@ func (s *slow) Load(i int) (*vision.Image, error) {
 	if s.broken[i] {
 		return nil, fmt.Errorf("cannot decode image %q: %w", s.Name(i), errBroken)
 	}
-	return s.Set.Load(i)
+	return s.set.Load(i)
 }
 
 // TestLoaderProperties: whatever the number of workers, the depth, the start, and
@@ -58,7 +60,7 @@ func TestLoaderProperties(t *testing.T) {
 			require.EqualValues(t, i, l, "each image comes once")
 		}
 		if r.IntN(2) == 0 {
-			cfg.Source = &slow{Set: set}
+			cfg.Source = &slow{set: set}
 		}
 		cfg.Workers, cfg.Depth, cfg.Start = 1+r.IntN(9), 2+r.IntN(6), r.IntN(len(whole)+1)
 		rest, restLabels, _ := drain(t, newLoader(t, cfg))
@@ -124,7 +126,7 @@ func TestLoaderRanks(t *testing.T) {
 func TestLoaderFailsInItsPlace(t *testing.T) {
 	for _, workers := range []int{1, 7} {
 		l := newLoader(t, LoaderConfig{
-			Source: &slow{Set: numbered(40), broken: map[int]bool{25: true, 27: true, 38: true}}, BatchSize: 10, Workers: workers,
+			Source: &slow{set: numbered(40), broken: map[int]bool{25: true, 27: true, 38: true}}, BatchSize: 10, Workers: workers,
 		})
 		for range 2 {
 			b, err := l.Next(t.Context())
@@ -140,7 +142,7 @@ func TestLoaderFailsInItsPlace(t *testing.T) {
 }
 
 func TestLoaderTolerance(t *testing.T) {
-	source := &slow{Set: numbered(40), broken: map[int]bool{0: true, 25: true, 26: true, 39: true}}
+	source := &slow{set: numbered(40), broken: map[int]bool{0: true, 25: true, 26: true, 39: true}}
 	cfg := LoaderConfig{Source: source, BatchSize: 10, Tolerance: NewTolerance(4)}
 	images, labels, _ := drain(t, newLoader(t, cfg))
 	require.Equal(t, byte(1), images[0][0], "the next one that can be read is shown")
@@ -231,7 +233,7 @@ func (s square) Apply(dst []byte, src *vision.Image, _ Key) {
 }
 
 func TestStats(t *testing.T) {
-	l := newLoader(t, LoaderConfig{Source: &slow{Set: numbered(40)}, BatchSize: 10, Workers: 3})
+	l := newLoader(t, LoaderConfig{Source: &slow{set: numbered(40)}, BatchSize: 10, Workers: 3})
 	drain(t, l)
 	l.Close()
 	s := l.Stats()

@@ -1,13 +1,14 @@
-// Package cifar10 makes the CIFAR-10 data set on disk: it fetches the official
-// archive, or takes a local copy, and lays it out as folders of images that
-// dataset.Open reads.
+// Package cifar10 makes the CIFAR-10 data set, or CIFAR-100, on disk: it fetches
+// the official archive, or takes a local copy, and lays it out as folders of images
+// that dataset.Open reads.
 //
 //	raw/cifar-10-binary.tar.gz                the archive as published
 //	processed/cifar10/cifar-10-batches-bin/   its files, for quick loading
 //	processed/cifar10/train/<class>/00042.png the same pixels, one file an image
 //	processed/cifar10/test/<class>/…
 //
-// A local copy made of image files keeps those files and has no batches.
+// A local copy may be the archive of Python batches as well. One made of image
+// files keeps those files and has no batches.
 package cifar10
 
 import (
@@ -26,7 +27,41 @@ import (
 	"github.com/torchlit/torchlit/dataset/fetch"
 )
 
-// Archive returns the official binary archive. The publisher gives size and
+// Set is one of the two data sets.
+type Set struct {
+	Name    string // of its folder: cifar10 or cifar100
+	Title   string
+	Archive fetch.File     // the official binary archive
+	Forms   []dataset.Form // in which a local copy may be
+	Classes []string
+	records int // images in each training batch of the published data; the test batch has 10,000
+}
+
+// CIFAR10 has ten classes.
+func CIFAR10() Set {
+	return Set{
+		Name: "cifar10", Title: "CIFAR-10", Archive: Archive(), records: 10_000,
+		Forms:   []dataset.Form{dataset.FormCIFAR10, dataset.FormCIFAR10Python},
+		Classes: dataset.CIFAR10Classes(),
+	}
+}
+
+// CIFAR100 has a hundred classes.
+func CIFAR100() Set {
+	return Set{
+		Name: "cifar100", Title: "CIFAR-100", records: 50_000,
+		Archive: fetch.File{
+			URL:    "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+			Size:   168513733,
+			MD5:    "03b5dce01913d631647c71ecec9e9cb8",
+			SHA256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+		},
+		Forms:   []dataset.Form{dataset.FormCIFAR100, dataset.FormCIFAR100Python},
+		Classes: dataset.CIFAR100Classes(),
+	}
+}
+
+// Archive returns CIFAR-10's official binary archive. The publisher gives size and
 // MD5; the SHA-256 is the one that other projects pin for the same file.
 func Archive() fetch.File {
 	return fetch.File{
@@ -39,22 +74,22 @@ func Archive() fetch.File {
 
 // Config says where the data comes from and goes to.
 type Config struct {
+	Set       Set    // CIFAR10() or CIFAR100()
 	Raw       string // folder that keeps the archive
-	Processed string // folder in which cifar10/ is made
-	// From is a local copy: the official archive, a .tar.gz with
+	Processed string // folder in which the set's own is made
+	// From is a local copy: an official archive, a .tar.gz with
 	// cifar10/{train,test}/<class>/ image files, or a folder of either
 	// content. "": the archive is fetched.
-	From    string
-	Archive fetch.File    // what to fetch; Archive() outside of tests
-	Fetch   fetch.Options // how to fetch
-	Log     func(line string)
+	From  string
+	Fetch fetch.Options // how to fetch
+	Log   func(line string)
 
-	batchRecords int // images in each binary batch; 0: 10,000
+	batchRecords int // images in each batch of a test; 0: as published
 }
 
 // Result tells what Make found or made.
 type Result struct {
-	Dir         string // processed/cifar10
+	Dir         string // such as processed/cifar10
 	Train, Test int    // images
 	UpToDate    bool   // nothing had to be done
 }
@@ -74,14 +109,11 @@ func Make(ctx context.Context, cfg Config) (*Result, error) {
 	if cfg.Log == nil {
 		cfg.Log = func(string) {}
 	}
-	if cfg.batchRecords == 0 {
-		cfg.batchRecords = 10_000
-	}
 	source, err := cfg.source(ctx)
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Dir: filepath.Join(cfg.Processed, "cifar10")}
+	res := &Result{Dir: filepath.Join(cfg.Processed, cfg.Set.Name)}
 	if res.isMadeOf(source) {
 		res.UpToDate = true
 		return res, nil
@@ -146,8 +178,8 @@ func (cfg *Config) source(ctx context.Context) (*source, error) {
 	}
 	info, err := os.Stat(cfg.From)
 	if err != nil {
-		return nil, fmt.Errorf("cannot take local copy: %w; give the archive %s, or an archive or folder with cifar10/{train,test}/<class>/ images",
-			err, filepath.Base(cfg.Archive.URL))
+		return nil, fmt.Errorf("cannot take local copy: %w; give the archive %s, or an archive or folder with %s/{train,test}/<class>/ images",
+			err, filepath.Base(cfg.Set.Archive.URL), cfg.Set.Name)
 	}
 	if info.IsDir() {
 		id, err := folderID(cfg.From)
@@ -162,16 +194,16 @@ func (cfg *Config) source(ctx context.Context) (*source, error) {
 }
 
 func (cfg *Config) download(ctx context.Context) (*source, error) {
-	name := filepath.Base(cfg.Archive.URL)
+	name := filepath.Base(cfg.Set.Archive.URL)
 	path := filepath.Join(cfg.Raw, name)
-	err := fetch.Download(ctx, cfg.Archive, path, cfg.Fetch)
+	err := fetch.Download(ctx, cfg.Set.Archive, path, cfg.Fetch)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w; run again to go on where it stopped", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; run again to go on where it stopped, or, without a network, give a local copy of the archive: make data DATA=path/to/%s", err, name)
 	}
-	return &source{path: path, id: "sha256 " + cfg.Archive.SHA256 + cfg.Archive.MD5}, nil
+	return &source{path: path, id: "sha256 " + cfg.Set.Archive.SHA256 + cfg.Set.Archive.MD5}, nil
 }
 
 // keep copies the file from to path, unless they are the same file, and

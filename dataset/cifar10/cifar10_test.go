@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"image"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -58,6 +60,40 @@ func binaryFiles() (files []file) {
 	return append(files,
 		file{dataset.BinaryFolder + "/batches.meta.txt", []byte(meta + "\n")},
 		file{dataset.BinaryFolder + "/readme.html", []byte("<html>")})
+}
+
+// pythonFiles makes the Python archive's files of the same images: pickles as
+// Python 2 wrote them.
+func pythonFiles() (files []file) {
+	for i, f := range binaryFiles()[:6] {
+		var labels, pixels []byte
+		for r := 0; r < len(f.data); r += 3073 {
+			labels = append(labels, 'K', f.data[r])
+			pixels = append(pixels, f.data[r+1:r+3073]...)
+		}
+		p := "\x80\x02}(U\x06labels](" + string(labels) + "eU\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x0aM\x00\x0c\x86" +
+			"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" +
+			string(binary.LittleEndian.AppendUint32(nil, uint32(len(pixels)))) + string(pixels) + "tbu."
+		name := [...]string{"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"}[i]
+		files = append(files, file{"cifar-10-batches-py/" + name, []byte(p)})
+	}
+	return files
+}
+
+// hundredFiles makes the files of CIFAR-100's binary archive, with one image a
+// class in each split.
+func hundredFiles() (files []file) {
+	for i, name := range []string{"train.bin", "test.bin"} {
+		var batch []byte
+		for label := range byte(100) {
+			batch = append(batch, label/5, label)
+			for p := range 3072 {
+				batch = append(batch, byte(p)^label^byte(i))
+			}
+		}
+		files = append(files, file{"cifar-100-binary/" + name, batch})
+	}
+	return append(files, file{"cifar-100-binary/fine_label_names.txt", []byte(strings.Join(dataset.CIFAR100Classes(), "\n") + "\n")})
 }
 
 // imageFiles makes two training images and a test image a class, as JPEG-named
@@ -120,7 +156,7 @@ func publish(t *testing.T, data []byte, faults ...http.HandlerFunc) (f fetch.Fil
 func config(t *testing.T) Config {
 	dir := t.TempDir()
 	return Config{
-		Raw: filepath.Join(dir, "raw"), Processed: filepath.Join(dir, "processed"),
+		Set: CIFAR10(), Raw: filepath.Join(dir, "raw"), Processed: filepath.Join(dir, "processed"),
 		Fetch:        fetch.Options{Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, Backoff: time.Microsecond},
 		batchRecords: perBatch,
 	}
@@ -150,12 +186,12 @@ func requireData(t *testing.T, res *Result) {
 func TestMakeFetches(t *testing.T) {
 	cfg := config(t)
 	var requests *atomic.Int64
-	cfg.Archive, requests = publish(t, archive(binaryFiles()))
+	cfg.Set.Archive, requests = publish(t, archive(binaryFiles()))
 	res, err := Make(t.Context(), cfg)
 	require.NoError(t, err)
 	require.False(t, res.UpToDate)
 	requireData(t, res)
-	require.NoError(t, fetch.Verify(filepath.Join(cfg.Raw, "cifar-10-binary.tar.gz"), cfg.Archive))
+	require.NoError(t, fetch.Verify(filepath.Join(cfg.Raw, "cifar-10-binary.tar.gz"), cfg.Set.Archive))
 	entries, err := os.ReadDir(cfg.Processed)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "nothing but the result stays")
@@ -179,7 +215,7 @@ func TestMakeGoesOnAfterInterruption(t *testing.T) {
 	data := archive(binaryFiles())
 	var resumedAt string
 	var requests *atomic.Int64
-	cfg.Archive, requests = publish(t, data,
+	cfg.Set.Archive, requests = publish(t, data,
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 			w.Write(data[:700])
@@ -207,9 +243,9 @@ func TestMakeFetchFails(t *testing.T) {
 	f := func(change func(*fetch.File), faults []http.HandlerFunc, want string) {
 		t.Helper()
 		cfg := config(t)
-		cfg.Archive, _ = publish(t, archive(binaryFiles()), faults...)
+		cfg.Set.Archive, _ = publish(t, archive(binaryFiles()), faults...)
 		if change != nil {
-			change(&cfg.Archive)
+			change(&cfg.Set.Archive)
 		}
 		_, err := Make(t.Context(), cfg)
 		require.ErrorContains(t, err, want)
@@ -270,6 +306,55 @@ func TestMakeFrom(t *testing.T) {
 	f(folder(images, "cifar10"), false, "")
 	f(folder(binary, ""), true, "")
 	f(folder(binary, dataset.BinaryFolder), true, "")
+}
+
+// TestMakeFromPython: the Python archive gives the same images.
+func TestMakeFromPython(t *testing.T) {
+	cfg := config(t)
+	cfg.From = filepath.Join(t.TempDir(), "cifar-10-python.tar.gz")
+	require.NoError(t, os.WriteFile(cfg.From, archive(pythonFiles()), 0o644))
+	res, err := Make(t.Context(), cfg)
+	require.NoError(t, err)
+	requireData(t, res)
+	require.FileExists(t, filepath.Join(res.Dir, "cifar-10-batches-py", "data_batch_3"))
+	got, err := dataset.Open(res.Dir, dataset.Options{Split: dataset.Train})
+	require.NoError(t, err)
+
+	cfg = config(t)
+	cfg.From = t.TempDir()
+	writeAll(t, cfg.From, binaryFiles())
+	res, err = Make(t.Context(), cfg)
+	require.NoError(t, err)
+	want, err := dataset.Open(res.Dir, dataset.Options{Split: dataset.Train})
+	require.NoError(t, err)
+	require.Equal(t, want.Labels, got.Labels)
+	require.Equal(t, want.Images, got.Images)
+}
+
+func TestMakeCIFAR100(t *testing.T) {
+	cfg := config(t)
+	cfg.Set, cfg.batchRecords = CIFAR100(), 100
+	cfg.Set.Archive, _ = publish(t, archive(hundredFiles()))
+	res, err := Make(t.Context(), cfg)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(cfg.Processed, "cifar100"), res.Dir)
+	require.Equal(t, []int{100, 100}, []int{res.Train, res.Test})
+	form, err := dataset.Detect(res.Dir)
+	require.NoError(t, err)
+	require.Equal(t, dataset.FormCIFAR100, form)
+	coarse, err := dataset.Open(res.Dir, dataset.Options{Split: dataset.Test, Labels: dataset.CoarseLabels})
+	require.NoError(t, err)
+	require.EqualValues(t, 19, coarse.Labels[99])
+	folder, err := dataset.Open(filepath.Join(res.Dir, dataset.Train), dataset.Options{})
+	require.NoError(t, err)
+	require.Equal(t, dataset.CIFAR100Classes(), folder.Classes)
+	require.Equal(t, "00042.png", filepath.Base(folder.Files[42]))
+
+	cfg = config(t)
+	cfg.From = t.TempDir()
+	writeAll(t, cfg.From, hundredFiles())
+	_, err = Make(t.Context(), cfg)
+	require.ErrorContains(t, err, "cannot find CIFAR-10 in")
 }
 
 func TestMakeFromRaw(t *testing.T) {
@@ -359,6 +444,10 @@ func TestMakeCancelled(t *testing.T) {
 func TestArchive(t *testing.T) {
 	a := Archive()
 	require.EqualValues(t, 170052171, a.Size)
+	require.Len(t, a.MD5, 32)
+	require.Len(t, a.SHA256, 64)
+	a = CIFAR100().Archive
+	require.EqualValues(t, 168513733, a.Size)
 	require.Len(t, a.MD5, 32)
 	require.Len(t, a.SHA256, 64)
 }

@@ -28,19 +28,21 @@ func (cfg *Config) layOut(ctx context.Context, s *source, tmp string, res *Resul
 			return "", err
 		}
 	}
-	root, binary, ok := findData(dir)
+	root, form, ok := cfg.findData(dir)
 	if !ok {
-		return "", fmt.Errorf("cannot find CIFAR-10 in %q: %w: it holds neither %s nor {%s,%s}/<class>/ folders",
-			s.path, dataset.ErrNoData, dataset.BinaryFolder, dataset.Train, dataset.Test)
+		files, _ := dataset.CIFARFiles(cfg.Set.Forms[0])
+		return "", fmt.Errorf("cannot find %s in %q: %w: it holds neither %s nor {%s,%s}/<class>/ folders",
+			cfg.Set.Title, s.path, dataset.ErrNoData, files.Folder, dataset.Train, dataset.Test)
 	}
+	batches := form != dataset.FormSplits
 	made := root
-	if shared || binary {
-		made = filepath.Join(tmp, "cifar10")
+	if shared || batches {
+		made = filepath.Join(tmp, cfg.Set.Name)
 	}
 	var err error
 	switch {
-	case binary:
-		err = cfg.fromBatches(ctx, root, made)
+	case batches:
+		err = cfg.fromBatches(ctx, form, root, made)
 	case shared:
 		cfg.Log("copying images from " + root)
 		err = copyImages(ctx, root, made)
@@ -67,8 +69,8 @@ func unpack(archive, dir string) error {
 }
 
 // findData looks for the data in dir and in its subfolders. root is the folder
-// with the batches (binary) or the one with train/ and test/.
-func findData(dir string) (root string, binary, ok bool) {
+// with the batches of a form, or, as FormSplits, the one with train/ and test/.
+func (cfg *Config) findData(dir string) (root string, form dataset.Form, ok bool) {
 	candidates := []string{dir}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
@@ -76,17 +78,20 @@ func findData(dir string) (root string, binary, ok bool) {
 			candidates = append(candidates, filepath.Join(dir, e.Name()))
 		}
 	}
-	for _, d := range candidates {
-		if exists(filepath.Join(d, dataset.BinaryBatches(dataset.Test)[0])) {
-			return d, true, true
+	for _, form := range cfg.Set.Forms {
+		files, _ := dataset.CIFARFiles(form)
+		for _, d := range candidates {
+			if info, err := os.Stat(filepath.Join(d, files.Test[0])); err == nil && info.Mode().IsRegular() {
+				return d, form, true
+			}
 		}
 	}
 	for _, d := range candidates {
 		if exists(filepath.Join(d, dataset.Train)) && exists(filepath.Join(d, dataset.Test)) {
-			return d, false, true
+			return d, dataset.FormSplits, true
 		}
 	}
-	return "", false, false
+	return "", "", false
 }
 
 func exists(path string) bool {
@@ -96,30 +101,28 @@ func exists(path string) bool {
 
 // fromBatches copies the batches of root to made and writes every image of
 // theirs as a PNG file, which keeps the pixels as they are.
-func (cfg *Config) fromBatches(ctx context.Context, root, made string) error {
-	bin := filepath.Join(made, dataset.BinaryFolder)
-	if err := os.MkdirAll(bin, 0o755); err != nil {
+func (cfg *Config) fromBatches(ctx context.Context, form dataset.Form, root, made string) error {
+	files, _ := dataset.CIFARFiles(form)
+	copied := filepath.Join(made, files.Folder)
+	if err := os.MkdirAll(copied, 0o755); err != nil {
 		return err
 	}
-	for _, name := range slices.Concat(dataset.BinaryBatches(dataset.Train), dataset.BinaryBatches(dataset.Test)) {
-		if err := copyFile(filepath.Join(root, name), filepath.Join(bin, name)); err != nil {
-			return fmt.Errorf("cannot copy CIFAR-10 batch: %w", err)
+	for _, name := range slices.Concat(files.Train, files.Test, files.Meta) {
+		from := filepath.Join(root, name)
+		if slices.Contains(files.Meta, name) && !exists(from) {
+			continue
 		}
-		set, err := dataset.Open(filepath.Join(bin, name), dataset.Options{})
-		if err != nil {
-			return err
-		}
-		if set.Len() != cfg.batchRecords {
-			return fmt.Errorf("cannot use CIFAR-10 batch %q: it has %d images, expected %d", filepath.Join(root, name), set.Len(), cfg.batchRecords)
+		if err := copyFile(from, filepath.Join(copied, name)); err != nil {
+			return fmt.Errorf("cannot copy %s batch: %w", cfg.Set.Title, err)
 		}
 	}
-	if meta := filepath.Join(root, "batches.meta.txt"); exists(meta) {
-		if err := copyFile(meta, filepath.Join(bin, "batches.meta.txt")); err != nil {
+	for _, name := range slices.Concat(files.Train, files.Test) {
+		if err := cfg.checkBatch(root, copied, name, slices.Contains(files.Test, name)); err != nil {
 			return err
 		}
 	}
 	for _, split := range []string{dataset.Train, dataset.Test} {
-		set, err := dataset.Open(bin, dataset.Options{Split: split})
+		set, err := dataset.Open(copied, dataset.Options{Split: split})
 		if err != nil {
 			return err
 		}
@@ -127,6 +130,25 @@ func (cfg *Config) fromBatches(ctx context.Context, root, made string) error {
 		if err := writePNGs(ctx, set, filepath.Join(made, split)); err != nil {
 			return fmt.Errorf("cannot write images: %w", err)
 		}
+	}
+	return nil
+}
+
+// checkBatch holds a batch to the number of images that was published.
+func (cfg *Config) checkBatch(root, copied, name string, test bool) error {
+	set, err := dataset.Open(filepath.Join(copied, name), dataset.Options{})
+	if err != nil {
+		return err
+	}
+	want := cfg.Set.records
+	switch {
+	case cfg.batchRecords != 0:
+		want = cfg.batchRecords
+	case test:
+		want = 10_000
+	}
+	if set.Len() != want {
+		return fmt.Errorf("cannot use %s batch %q: it has %d images, expected %d", cfg.Set.Title, filepath.Join(root, name), set.Len(), want)
 	}
 	return nil
 }
@@ -223,7 +245,7 @@ func forEach(ctx context.Context, n int, do func(i int) error) error {
 	return ctx.Err()
 }
 
-// check counts the images of both splits and that the classes are CIFAR-10's.
+// check counts the images of both splits and that the classes are the set's.
 func (cfg *Config) check(dir string, res *Result) error {
 	for _, split := range []struct {
 		name  string
@@ -233,9 +255,9 @@ func (cfg *Config) check(dir string, res *Result) error {
 		if err != nil {
 			return err
 		}
-		if !slices.Equal(list.Classes, dataset.CIFAR10Classes()) {
-			return fmt.Errorf("cannot use %s images: their classes are %v, CIFAR-10 has %v; any other folder of images needs no `make data`: give it to train and eval as it is",
-				split.name, list.Classes, dataset.CIFAR10Classes())
+		if !slices.Equal(list.Classes, cfg.Set.Classes) {
+			return fmt.Errorf("cannot use %s images: their classes are %v, %s has %v; any other folder of images needs no `make data`: give it to train and eval as it is",
+				split.name, list.Classes, cfg.Set.Title, cfg.Set.Classes)
 		}
 		*split.count = len(list.Files)
 	}

@@ -40,6 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	f(2, "--form", "x")
 	f(2, "x")
+	f(2, "--set", "imagenet")
 	f(0, "--help")
 	f(1, "--from", filepath.Join(out, "gone"))
 	f(0, "--from", tiny(t))
@@ -54,7 +55,7 @@ func TestProgressInALog(t *testing.T) {
 	out, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer out.Close()
-	p := newProgress(out)
+	p := newProgress(out, "CIFAR-10")
 	const size = 100 << 20
 	for done := int64(0); done <= size; done += 1 << 18 {
 		p.update(done, size)
@@ -69,7 +70,7 @@ func TestProgressInALog(t *testing.T) {
 	}
 	require.Equal(t, want+"no such host; trying again in 1s\n", string(data))
 
-	p = newProgress(out)
+	p = newProgress(out, "CIFAR-10")
 	p.update(size, size) // all there already: nothing to say
 	data, err = os.ReadFile(out.Name())
 	require.NoError(t, err)

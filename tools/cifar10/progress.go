@@ -14,6 +14,7 @@ import (
 // For one goroutine.
 type progress struct {
 	out   *os.File
+	title string
 	bars  *mpb.Progress // nil: lines
 	bar   *mpb.Bar
 	tenth int64 // last one printed
@@ -21,8 +22,8 @@ type progress struct {
 	last  time.Time // of the last update, for the speed
 }
 
-func newProgress(out *os.File) *progress {
-	p := &progress{out: out}
+func newProgress(out *os.File, title string) *progress {
+	p := &progress{out: out, title: title}
 	if term.IsTerminal(int(out.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
 	}
@@ -40,7 +41,7 @@ func (p *progress) update(done, total int64) {
 	if !p.begun {
 		p.bar = p.bars.AddBar(total,
 			mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name("CIFAR-10 "), decor.CountersKibiByte("% .0f / % .0f")),
+			mpb.PrependDecorators(decor.Name(p.title+" "), decor.CountersKibiByte("% .0f / % .0f")),
 			mpb.AppendDecorators(decor.EwmaSpeed(decor.SizeB1024(0), "% .1f ", 400), decor.EwmaETA(decor.ET_STYLE_MMSS, 400)))
 		p.bar.SetCurrent(done)
 		p.bar.SetRefill(done) // what an earlier run had fetched
@@ -58,7 +59,7 @@ func (p *progress) line(done, total int64) {
 		return
 	}
 	p.begun, p.tenth = true, tenth
-	fmt.Fprintf(p.out, "CIFAR-10: %d of %d MB\n", done>>20, total>>20)
+	fmt.Fprintf(p.out, "%s: %d of %d MB\n", p.title, done>>20, total>>20)
 }
 
 func (p *progress) retry(err error, wait time.Duration) {
