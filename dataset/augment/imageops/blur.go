@@ -100,7 +100,7 @@ func KernelBlur(m *vision.Image, size int, sigma float64) {
 		for k, w := range kernel {
 			from := src.Pix[mirror(y+k-half, m.Height)*row:][:row]
 			for i, v := range from {
-				inside[i] += float32(v) * w
+				inside[i] += float32(float32(v) * w)
 			}
 		}
 		for x := 1; x <= half; x++ {
@@ -111,7 +111,7 @@ func KernelBlur(m *vision.Image, size int, sigma float64) {
 		for i := range dst {
 			v := float32(0)
 			for k, w := range kernel {
-				v += sums[i+3*k] * w
+				v += float32(sums[i+3*k] * w)
 			}
 			dst[i] = byte(int32(math.RoundToEven(float64(min(max(v, 0), 255)))))
 		}
