@@ -15,6 +15,7 @@ package resnet
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 )
@@ -197,3 +198,10 @@ func (s Spec) Tensors() []Tensor {
 		Tensor{"fc.weight", []int64{s.NumClasses, s.Features()}},
 		Tensor{"fc.bias", []int64{s.NumClasses}})
 }
+
+// ownName is the pattern of all names that a network of the family has.
+var ownName = regexp.MustCompile(`^(conv1|bn1|fc|layer[1-4]\.\d+\.(conv\d|bn\d|downsample))\.`)
+
+// Owns is whether a name is one that a network of the family may have, so that weights
+// with such a tensor are of a network that has it.
+func Owns(name string) bool { return ownName.MatchString(name) }
