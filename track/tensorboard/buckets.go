@@ -93,8 +93,9 @@ func bucketsOf(values []float32) (h buckets, ok bool) {
 	return h, true
 }
 
-// trim keeps the buckets from the first with a value to the last, and an empty one
-// before, whose limit is the left end of the first.
+// trim keeps the buckets from the first with a value to the last. Readers take the
+// smallest value for the left end of the first; an empty bucket before it, which some
+// writers add to tell its limit, is shown as one that runs backwards.
 func (h *buckets) trim(counts, limits []float64) {
 	n := len(limits)
 	limit := func(i int) float64 { // the right limit of counts[i]
@@ -114,7 +115,7 @@ func (h *buckets) trim(counts, limits []float64) {
 	for counts[last] == 0 {
 		last--
 	}
-	for i := max(first-1, 0); i <= last; i++ {
+	for i := first; i <= last; i++ {
 		h.limits = append(h.limits, limit(i))
 		h.counts = append(h.counts, counts[i])
 	}

@@ -86,7 +86,8 @@ func picture(tag string, height, width int, png []byte, caption string) message 
 	image := message(nil).varint(1, int64(height)).varint(2, int64(width)).varint(3, rgba).bytes(4, png)
 	v := message(nil).text(1, tag).bytes(4, image)
 	if caption != "" {
-		v = v.bytes(9, message(nil).text(2, tag).text(3, caption))
+		const blobs = 3 // without a data class, TensorBoard's fast loader drops the caption
+		v = v.bytes(9, message(nil).bytes(1, message(nil).text(1, "images")).text(3, caption).varint(4, blobs))
 	}
 	return v
 }

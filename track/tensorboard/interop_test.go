@@ -45,6 +45,10 @@ type seen struct {
 			TrainingStep int
 		}
 	} `json:"sessions"`
+	Fast struct { // what the loader of TensorBoard's own data server sees
+		Scalars  map[string][][2]float64
+		Captions map[string]string
+	}
 	Numpy struct{ Limits, Counts []float64 } `json:"numpy"`
 }
 
@@ -109,6 +113,9 @@ func TestInteropTensorBoardReadsIt(t *testing.T) {
 	require.Equal(t, map[string]string{"worst": "the worst of all"}, got.Captions)
 	require.Contains(t, got.Texts["config"], "Tags: baseline\n\nOverrides:\n\n    optim.lr=0.1\n")
 	require.Contains(t, got.Texts["config"], "    optim:\n        lr: 0.1\n")
+
+	require.Equal(t, loss, got.Fast.Scalars["train_loss"])
+	require.Equal(t, map[string]string{"worst": "the worst of all"}, got.Fast.Captions)
 
 	h := got.Histograms["weights"][0]
 	require.Equal(t, got.Numpy.Limits, h.BucketLimit)
