@@ -104,3 +104,33 @@ func TestSubsetView(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "013.png", nameOf(s, 0))
 }
+
+func TestCollect(t *testing.T) {
+	set := numbered(30)
+	same, err := Collect(t.Context(), set)
+	require.NoError(t, err)
+	require.Same(t, set, same)
+	part, err := Subset(set, []int{7, 3})
+	require.NoError(t, err)
+	for _, source := range []Source{&slow{set: set}, part} {
+		got, err := Collect(t.Context(), source)
+		require.NoError(t, err)
+		require.Equal(t, Labels(source), got.Labels)
+		require.Equal(t, set.Classes, got.Classes)
+		for i := range got.Len() {
+			want, err := source.Load(i)
+			require.NoError(t, err)
+			require.Equal(t, want.Pix, got.Image(i))
+		}
+	}
+	_, err = Collect(t.Context(), &slow{set: set, broken: map[int]bool{9: true, 11: true}})
+	require.ErrorContains(t, err, "009.png")
+	dir := t.TempDir()
+	photos(t, dir, 3, true, "a")
+	f, err := OpenFolder(dir, Options{})
+	require.NoError(t, err)
+	_, err = Collect(t.Context(), f)
+	require.ErrorContains(t, err, "several sizes")
+	_, err = Collect(t.Context(), &Folder{Listing: &Listing{}})
+	require.ErrorIs(t, err, ErrNoData)
+}

@@ -83,24 +83,31 @@ func TestOpenBinaryDamaged(t *testing.T) {
 }
 
 func FuzzAppendRecords(f *testing.F) {
-	f.Add([]byte{})
-	f.Add(record(0))
-	f.Add(append(record(9), record(10)...))
-	f.Add(bytes.Repeat([]byte{1}, cifarRecord-1))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add([]byte{}, false)
+	f.Add(record(0), false)
+	f.Add(append(record(9), record(10)...), false)
+	f.Add(bytes.Repeat([]byte{1}, cifarRecord-1), false)
+	f.Add(append([]byte{3}, record(4)...), true) // CIFAR-100: a coarse label before the fine one
+	f.Add(append([]byte{30}, record(4)...), true)
+	f.Fuzz(func(t *testing.T, data []byte, hundred bool) {
 		s := &Set{Classes: CIFAR10Classes(), Height: cifarSide, Width: cifarSide}
-		if err := s.appendRecords(data, 1, 0); err != nil {
+		labels := 1
+		if hundred {
+			labels = 2
+		}
+		if err := s.appendRecords(data, labels, labels-1); err != nil {
 			return
 		}
-		if len(s.Images) != s.Len()*s.imageLen() || s.Len() != len(data)/cifarRecord {
+		size := labels + cifarPixels
+		if len(s.Images) != s.Len()*s.imageLen() || s.Len() != len(data)/size {
 			t.Fatalf("%d bytes became %d labels and %d bytes of pixels", len(data), s.Len(), len(s.Images))
 		}
 		for i, l := range s.Labels {
-			if l < 0 || l > 9 {
+			if l != int64(data[i*size+labels-1]) || l > 9 {
 				t.Fatalf("label %d of image %d", l, i)
 			}
 			for p := range cifarPlane {
-				if s.Image(i)[3*p+2] != data[i*cifarRecord+1+2*cifarPlane+p] {
+				if s.Image(i)[3*p+2] != data[i*size+labels+2*cifarPlane+p] {
 					t.Fatalf("blue of pixel %d of image %d", p, i)
 				}
 			}

@@ -1,16 +1,16 @@
-// Package dataset holds labelled images in memory and deals them out in
-// batches: CIFAR-10 from its official binary archive, or any folder of images
-// sorted into one folder a class.
+// Package dataset deals labelled images out in batches: CIFAR-10 and CIFAR-100 from
+// their official archives, folders of images sorted into one folder a class, and
+// WebDataset shards.
 //
-// A data set is decoded once, at the start, into one slice of bytes: 50,000
-// CIFAR images are 154 MB, so there is no cache on disk to go stale and no
-// decoding during training. What is left for the training loop is copying
-// bytes (Augment), which one goroutine does far faster than any GPU trains
-// (Loader).
+// What fits is decoded once, at the start, into one slice of bytes (Set): 50,000
+// CIFAR images are 154 MB, so there is no cache on disk to go stale, and what is
+// left for the training loop is copying bytes. Larger sets are decoded as they are
+// needed (Folder, Shards), by the workers of a Loader. Both are a Source, of which
+// Subset is a view; a Transform makes images of any size into those of a batch.
 //
 // Everything random here is a function of (seed, epoch, index) and of nothing
-// else. Resuming in the middle of an epoch, another prefetch depth or another
-// machine give the same images in the same order.
+// else. Resuming in the middle of an epoch, another prefetch depth, another number
+// of workers or another machine give the same images in the same order.
 package dataset
 
 import (

@@ -29,6 +29,27 @@ func NewTolerance(most int) *Tolerance {
 // disk that fails or a folder that is something else.
 func DefaultTolerance(n int) int { return max(10, n/100) }
 
+// Values of the setting data.corrupt.
+const (
+	CorruptFail = "fail" // the first image that cannot be read ends the run
+	CorruptSkip = "skip" // such images are left out, up to a bound
+)
+
+// Tolerate returns the Tolerance that a policy stands for in a set of n images:
+// nil for CorruptFail, which "" stands for too; for CorruptSkip one of most images,
+// and, where most is 0, of what DefaultTolerance says.
+func Tolerate(policy string, n, most int) (*Tolerance, error) {
+	switch {
+	case policy == CorruptFail || policy == "":
+		return nil, nil
+	case policy != CorruptSkip:
+		return nil, fmt.Errorf("cannot treat corrupt images as %q: use %q or %q", policy, CorruptFail, CorruptSkip)
+	case most == 0:
+		most = DefaultTolerance(n)
+	}
+	return NewTolerance(most), nil
+}
+
 // Skipped returns the images that could not be read so far, in the order of
 // their names.
 func (t *Tolerance) Skipped() []Skipped {

@@ -182,6 +182,26 @@ func TestLoaderTolerance(t *testing.T) {
 	require.Equal(t, []int{10, 500}, []int{DefaultTolerance(60), DefaultTolerance(50_000)})
 }
 
+func TestTolerate(t *testing.T) {
+	f := func(policy string, n, most, want int) {
+		t.Helper()
+		got, err := Tolerate(policy, n, most)
+		require.NoError(t, err)
+		if want == 0 {
+			require.Nil(t, got)
+			return
+		}
+		require.Equal(t, want, got.most)
+	}
+	f("", 5000, 3, 0)
+	f(CorruptFail, 5000, 3, 0)
+	f(CorruptSkip, 5000, 0, 50)
+	f(CorruptSkip, 5000, 3, 3)
+	f(CorruptSkip, 5000, -1, -1)
+	_, err := Tolerate("ignore", 1, 0)
+	require.ErrorContains(t, err, `"fail" or "skip"`)
+}
+
 // TestLoaderOrderGiven: an order may repeat images, and a repeated one is
 // transformed in another way.
 func TestLoaderOrderGiven(t *testing.T) {
