@@ -23,6 +23,13 @@ type Sink interface {
 	Send(ctx context.Context, events []Event) (int, error)
 }
 
+// Progress is a Sink that can tell that a long call of Send gets on.
+type Progress interface {
+	// Moved returns a number that grows while data get to their place: bytes sent, say.
+	// It is called while Send runs.
+	Moved() int64
+}
+
 type refusal struct{ err error }
 
 func (r refusal) Error() string { return r.err.Error() }

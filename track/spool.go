@@ -39,8 +39,10 @@ type Spool struct {
 	open   sync.RWMutex // held to read by whoever puts, to write by who closes queue
 	closed bool
 	queue  chan Event
-	queued atomic.Int64 // bytes in queue
-	lost   atomic.Int64 // events that found no room in queue
+	queued atomic.Int64  // bytes in queue
+	lost   atomic.Int64  // events that found no room in queue
+	sent   atomic.Int64  // events that the sink is done with
+	waited time.Duration // by Finish
 
 	mu   sync.Mutex
 	file *spoolFile
@@ -64,7 +66,8 @@ type SpoolOptions struct {
 	Warn    func(string) // of trouble; may be nil
 	// MaxBytes bounds the file. Zero means 1 GiB.
 	MaxBytes int64
-	// FinishWait is how long Finish waits for the sink at most. Zero means 30 s.
+	// FinishWait is how long Finish waits while nothing gets to the sink. As long as
+	// something does, it waits for up to ten times as long. Zero means 30 s.
 	FinishWait time.Duration
 }
 
@@ -77,6 +80,8 @@ const (
 	finishRetry = 4 * time.Second
 	// stopGrace is how long a sink may take to notice that its context has ended.
 	stopGrace = 2 * time.Second
+	// patience is how many times FinishWait a sink may take that is slow, but moves.
+	patience = 10
 )
 
 // NewSpool opens the spool at o.Path and begins to bring what an earlier run has left
@@ -303,6 +308,7 @@ func (s *Spool) pass(ctx context.Context, b batch) error {
 		s.trouble.refused(r)
 	}
 	if done > 0 {
+		s.sent.Add(int64(done))
 		s.mu.Lock()
 		markErr := s.file.delivered(done, b.ends[done-1])
 		s.mu.Unlock()
@@ -314,8 +320,8 @@ func (s *Spool) pass(ctx context.Context, b batch) error {
 	return err
 }
 
-// Finish hands the run's end over, and waits until everything was delivered, but no
-// longer than FinishWait. What is left then stays in the spool, and a warning says so
+// Finish hands the run's end over, and waits until everything was delivered, but not
+// for long: see FinishWait. What is left then stays in the spool, and a warning says so
 // and how to send it later. Finishing twice is harmless.
 func (s *Spool) Finish(status Status, summary map[string]float64) error {
 	s.put(Event{Kind: EventFinish, Status: status, Metrics: maps.Clone(summary)})
@@ -332,12 +338,9 @@ func (s *Spool) Finish(status Status, summary map[string]float64) error {
 func (s *Spool) stop() {
 	close(s.queue)
 	close(s.finishing)
-	deadline := time.NewTimer(s.o.FinishWait)
-	defer deadline.Stop()
-	select {
-	case <-s.done:
-	case <-deadline.C:
-	}
+	start := time.Now()
+	s.waitForEnd()
+	s.waited = time.Since(start).Round(time.Second)
 	s.cancel()
 	for _, ended := range []chan struct{}{s.done, s.written} {
 		select {
@@ -353,11 +356,43 @@ func (s *Spool) stop() {
 	}
 }
 
+// waitForEnd returns when all is delivered, when nothing has moved for FinishWait, or
+// when that has gone on for patience times as long.
+func (s *Spool) waitForEnd() {
+	limit, idle := time.NewTimer(patience*s.o.FinishWait), time.NewTimer(s.o.FinishWait)
+	defer limit.Stop()
+	defer idle.Stop()
+	for last := s.moved(); ; {
+		select {
+		case <-s.done:
+			return
+		case <-limit.C:
+			return
+		case <-idle.C:
+			now := s.moved()
+			if now == last {
+				return
+			}
+			last = now
+			idle.Reset(s.o.FinishWait)
+		}
+	}
+}
+
+// moved changes while something gets to the sink.
+func (s *Spool) moved() int64 {
+	n := s.sent.Load()
+	if p, ok := s.deliver.sink.(Progress); ok {
+		n += p.Moved()
+	}
+	return n
+}
+
 // tellRest says what the sink did not get.
 func (s *Spool) tellRest() {
 	if n := s.file.waiting; n > 0 {
 		s.trouble.say("%s has not received %d of this run's records within %v: they are in %q; send them later with: %s",
-			s.o.Name, n, s.o.FinishWait, s.o.Path, s.o.Command)
+			s.o.Name, n, s.waited, s.o.Path, s.o.Command)
 	}
 	if n := int64(s.file.dropped) + s.lost.Load(); n > 0 {
 		s.trouble.say("%s: %d records were dropped, because there was no room to keep them", s.o.Name, n)

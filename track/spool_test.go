@@ -229,6 +229,44 @@ func TestSpoolOfASinkThatCannotStop(t *testing.T) {
 	})
 }
 
+// slowSink takes one event that needs long, and tells that it gets on.
+type slowSink struct {
+	takes, until time.Duration // it gets on until then
+	start        time.Time
+	ended        bool
+}
+
+func (s *slowSink) Send(ctx context.Context, events []Event) (int, error) {
+	select {
+	case <-time.After(s.takes):
+		s.ended = true
+		return len(events), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (s *slowSink) Moved() int64 { return int64(min(time.Since(s.start), s.until)) }
+
+// TestFinishWaitsForWhatMoves: a large file on a slow line has its time, a line that
+// stands still has not.
+func TestFinishWaitsForWhatMoves(t *testing.T) {
+	f := func(takes, until, want time.Duration, ended bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			sink := &slowSink{takes: takes, until: until, start: time.Now()}
+			s, w := testSpool(t, sink, SpoolOptions{})
+			require.NoError(t, s.Finish(StatusFinished, nil))
+			require.Equal(t, want, time.Since(sink.start))
+			require.Equal(t, ended, sink.ended)
+			require.Equal(t, ended, len(w.all()) == 0)
+		})
+	}
+	f(4*time.Minute, time.Hour, 4*time.Minute, true)
+	f(4*time.Minute, 100*time.Second, 150*time.Second, false) // asked each 30 s: moved at 120, not at 150
+	f(time.Hour, time.Hour, 5*time.Minute, false)
+}
+
 func TestSpoolTriesAtOnceWhenTheRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool

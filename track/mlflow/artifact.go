@@ -17,6 +17,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/torchlit/torchlit/track"
@@ -117,10 +118,11 @@ func (s *sink) artifactAddress(root *url.URL, to string) *url.URL {
 func (s *sink) putHTTP(ctx context.Context, r io.Reader, size int64, address *url.URL) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout+time.Duration(size/slowestUpload)*time.Second)
 	defer cancel()
+	var body io.Reader = counting{r, &s.moved}
 	if size == 0 {
-		r = http.NoBody // else Go sends it in chunks, which not every server takes
+		body = http.NoBody // else Go sends it in chunks, which not every server takes
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPut, address.String(), r)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, address.String(), body)
 	if err != nil {
 		return track.Refuse(fmt.Errorf("cannot upload to %q: %w", address, err))
 	}
@@ -132,6 +134,18 @@ func (s *sink) putHTTP(ctx context.Context, r io.Reader, size int64, address *ur
 	request.Header.Set("Content-Type", kind)
 	_, err = s.c.do(request)
 	return err
+}
+
+// counting adds up what is read.
+type counting struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func putLocal(r io.Reader, to string) error {

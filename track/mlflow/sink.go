@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/torchlit/torchlit/track"
 )
@@ -26,7 +27,11 @@ type sink struct {
 	c     *client
 	state *state
 	step  int64 // the highest seen
+	moved atomic.Int64
 }
+
+// Moved implements track.Progress: it counts the bytes of uploads.
+func (s *sink) Moved() int64 { return s.moved.Load() }
 
 // Send implements track.Sink.
 func (s *sink) Send(ctx context.Context, events []track.Event) (int, error) {
