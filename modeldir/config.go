@@ -3,6 +3,7 @@ package modeldir
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,8 +51,18 @@ type Pretrained struct {
 // DefaultConfig is the configuration of a folder that only names its
 // architecture and number of classes: timm's defaults.
 func DefaultConfig(architecture string, numClasses int) Config {
-	return Config{Architecture: architecture, NumClasses: numClasses, Pretrained: defaultPretrained()}
+	c := Config{Architecture: architecture, NumClasses: numClasses, Pretrained: defaultPretrained()}
+	if deepStem.MatchString(architecture) {
+		c.Pretrained.FirstConv = deepFirstConv
+	}
+	return c
 }
+
+// deepStem matches timm's names of ResNets with three convolutions in the stem: those of
+// variant C and D, such as resnet18d and resnext50d_32x4d.
+var deepStem = regexp.MustCompile(`^resne(t|xt)\d+[cd](_|$)`)
+
+const deepFirstConv = "conv1.0"
 
 func defaultPretrained() Pretrained {
 	return Pretrained{
@@ -356,9 +367,15 @@ func (p *Pretrained) noteStem() {
 	if slices.ContainsFunc(p.Notes, func(s string) bool { return strings.HasPrefix(s, stemNotePrefix) }) {
 		return
 	}
-	p.Notes = append(slices.Clone(p.Notes), stemNotePrefix+" conv1 is a 3x3 convolution of stride 1 and there is no max-pool. "+
-		"timm's ResNet has no option for that: create_model('local-dir:...', pretrained=True) stops with a size mismatch for conv1.weight. "+
-		"To load the weights, create the model with pretrained=False and num_classes as above, "+
-		"set model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False) and model.maxpool = torch.nn.Identity(), "+
-		"then model.load_state_dict(safetensors.torch.load_file('model.safetensors')).")
+	note := stemNotePrefix + " conv1 is a 3x3 convolution of stride 1 and there is no max-pool. " +
+		"timm's ResNet has no option for that: create_model('local-dir:...', pretrained=True) stops with a size mismatch for conv1.weight. " +
+		"To load the weights, create the model with pretrained=False and num_classes as above, " +
+		"set model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False) and model.maxpool = torch.nn.Identity(), " +
+		"then model.load_state_dict(safetensors.torch.load_file('model.safetensors'))."
+	if p.FirstConv == deepFirstConv {
+		note = stemNotePrefix + " the first convolution has stride 1 and there is no max-pool. " +
+			"timm's ResNet has no option for that: create_model('local-dir:...', pretrained=True) loads the weights, but computes something else. " +
+			"After it, set model.conv1[0].stride = (1, 1) and model.maxpool = torch.nn.Identity()."
+	}
+	p.Notes = append(slices.Clone(p.Notes), note)
 }

@@ -108,11 +108,16 @@ func isVersion(name string) bool {
 // isFolder is whether dir is meant as a model folder: it has a configuration or
 // weights. Having one alone counts, so that [Open] can say what is missing.
 func isFolder(dir string) bool {
-	if info, err := os.Stat(filepath.Join(dir, ConfigFile)); err == nil && info.Mode().IsRegular() {
+	if hasConfig(dir) {
 		return true
 	}
 	_, err := findWeights(dir)
 	return err == nil || errors.Is(err, errManyWeights)
+}
+
+func hasConfig(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, ConfigFile))
+	return err == nil && info.Mode().IsRegular()
 }
 
 // subfolders are the names of dir's visible folders, links included, in order.

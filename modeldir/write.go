@@ -76,7 +76,8 @@ func target(dir string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return dir, nil
 	}
-	if err == nil && !isFolder(dir) {
+	// Weights alone do not make it one: a folder of checkpoints is someone's work.
+	if err == nil && !hasConfig(dir) {
 		err = errors.New("it exists, is not empty and is no model folder; choose another path")
 	}
 	return dir, err

@@ -62,6 +62,25 @@ func TestWriteRoundTrips(t *testing.T) {
 	require.Equal(t, got.Config.Pretrained.Notes, again.Config.Pretrained.Notes)
 }
 
+// A deep stem is named as timm names it, and its note says what timm can do with it.
+func TestDeepStem(t *testing.T) {
+	for architecture, want := range map[string]string{
+		"resnet18d": "conv1.0", "resnet50c": "conv1.0", "resnext50d_32x4d": "conv1.0",
+		"resnet18": "conv1", "resnext50_32x4d": "conv1", "wide_resnet50_2": "conv1", "densenet121d": "conv1",
+	} {
+		require.Equal(t, want, DefaultConfig(architecture, 2).Pretrained.FirstConv, architecture)
+	}
+	dir := filepath.Join(t.TempDir(), "model")
+	m := &Folder{Config: DefaultConfig("resnet18d", 10), Extras: Extras{Stem: StemCIFAR}}
+	require.NoError(t, Write(dir, m, func(tmp string) error {
+		return safetensors.Write(filepath.Join(tmp, SafetensorsFile), outline(10, 3)[1:], nil)
+	}))
+	got, err := Open(dir)
+	require.NoError(t, err)
+	require.Equal(t, StemCIFAR, got.Extras.Stem)
+	require.Contains(t, got.Config.Pretrained.Notes[0], "model.conv1[0].stride = (1, 1)")
+}
+
 func TestWriteReplacesTheWholeFolder(t *testing.T) {
 	f := func(dir string) {
 		t.Helper()
@@ -120,6 +139,11 @@ func TestWriteSparesWhatIsNoModel(t *testing.T) {
 	err := Write(home, &Folder{Config: DefaultConfig("resnet18", 10)}, fill(10, 7))
 	require.ErrorContains(t, err, "is no model folder")
 	require.Equal(t, []string{"thesis.tex"}, files(t, home))
+
+	// Nor are checkpoints, which may be all that is left of a week.
+	checkpoints := folder(t, "a.ckpt", "x", "b.ckpt", "y")
+	require.ErrorContains(t, Write(checkpoints, &Folder{Config: DefaultConfig("resnet18", 10)}, fill(10, 7)), "is no model folder")
+	require.Equal(t, []string{"a.ckpt", "b.ckpt"}, files(t, checkpoints))
 
 	file := filepath.Join(home, "thesis.tex")
 	require.Error(t, Write(file, &Folder{Config: DefaultConfig("resnet18", 10)}, fill(10, 7)))
