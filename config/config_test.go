@@ -58,9 +58,13 @@ func TestLoadErrors(t *testing.T) {
 	f("optm:\n  lr: 1\n", "", `there is no key "optm"; the nearest is "optim"`)
 	f("optim:\n  ler: 1\n", "", `the nearest is "optim.lr"`)
 	f("", "optim.lr", "it is not of the form key=value")
-	f("", "optim.lr=fast", "cannot unmarshal")
-	f("", "optim.steps=[1", "its value is not YAML")
-	f("optim: [", "", "cannot use configuration")
+	f("", "optim.lr=fast", `cannot set optim.lr to "fast": give a number`)
+	f("", "optim.steps=[1", "it ends too early")
+	f("", "optim.steps=[1.5]", "cannot set optim.steps[0] to 1.5: give a whole number")
+	f("", "optim.steps=3", `optim.steps`)
+	f("", "optim=3", `optim`)
+	f("", "name=???", `"name" is ???: it must be given a value`)
+	f("optim: [", "", `cannot use config "settings"`)
 	assert.ErrorIs(t, config.Load("/nowhere.yaml", nil, new(settings)), os.ErrNotExist)
 }
 

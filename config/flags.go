@@ -45,41 +45,26 @@ func AddFlags(set *pflag.FlagSet, settings any) {
 // the group of that name in the YAML file at path ("" for none), from the
 // environment, and from those flags of set that were given.
 func Resolve(path, group string, set *pflag.FlagSet, settings any) error {
-	var overrides, origin []string
-	t := reflect.TypeOf(settings).Elem()
-	for i := range t.NumField() {
-		key := t.Field(i).Tag.Get("yaml")
-		if key == "" {
+	if path != "" {
+		if err := loadGroup(path, group, settings); err != nil {
+			return err
+		}
+	}
+	v := reflect.ValueOf(settings).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		variable := "TORCHLIT_" + strings.ToUpper(group+"_"+f.name)
+		flag := set.Lookup(strings.ReplaceAll(f.name, "_", "-"))
+		value, origin := os.Getenv(variable), variable
+		if flag != nil && flag.Changed {
+			value, origin = flag.Value.String(), "--"+flag.Name
+		} else if value == "" {
 			continue
 		}
-		variable := "TORCHLIT_" + strings.ToUpper(group+"_"+key)
-		flag := set.Lookup(strings.ReplaceAll(key, "_", "-"))
-		switch {
-		case flag != nil && flag.Changed:
-			overrides = append(overrides, key+"="+quote(flag.Value.String(), t.Field(i).Type))
-			origin = append(origin, "--"+flag.Name)
-		case os.Getenv(variable) != "":
-			overrides = append(overrides, key+"="+quote(os.Getenv(variable), t.Field(i).Type))
-			origin = append(origin, variable)
-		}
-	}
-	if err := loadGroup(path, group, settings); err != nil {
-		return err
-	}
-	for i, o := range overrides {
-		if err := override(o, keysOf(t, ""), settings); err != nil {
-			return fmt.Errorf("cannot use %s: %w", origin[i], err)
+		if err := decodeScalar(value, v.Field(f.index)); err != nil {
+			return fmt.Errorf("cannot use %s=%s: %w", origin, value, err)
 		}
 	}
 	return nil
-}
-
-// quote keeps YAML from reading a string such as ":8080" or "1" as anything else.
-func quote(value string, t reflect.Type) string {
-	if t.Kind() != reflect.String {
-		return value
-	}
-	return "'" + strings.ReplaceAll(value, "'", "''") + "'"
 }
 
 // loadGroup reads a file whose only top-level key is group.
