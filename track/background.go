@@ -2,6 +2,7 @@ package track
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -62,7 +63,7 @@ func NewBackground(t Tracker, o BackgroundOptions) *Background {
 func (b *Background) run() {
 	defer close(b.done)
 	for j := range b.queue {
-		err := j.do(b.t)
+		err := b.call(j)
 		b.queued.Add(-j.size)
 		if err == nil {
 			continue
@@ -73,6 +74,16 @@ func (b *Background) run() {
 			b.warnf("%s: %v; the run goes on", b.o.Name, err)
 		}
 	}
+}
+
+// call does a job. A panic is an error like others: it must not end a training of days.
+func (b *Background) call(j job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("BUG: %T: %v", b.t, p)
+		}
+	}()
+	return j.do(b.t)
 }
 
 func (b *Background) warnf(format string, args ...any) {

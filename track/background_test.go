@@ -92,6 +92,15 @@ func TestBackgroundOfATrackerThatHangs(t *testing.T) {
 	})
 }
 
+func TestBackgroundOfATrackerWithAMistake(t *testing.T) {
+	var w warnings
+	b := NewBackground(Multi(nil), BackgroundOptions{Name: "broken", Warn: w.warn}) // calls a nil Tracker
+	require.NoError(t, b.Log(1, nil))
+	require.NoError(t, b.Finish(StatusFinished, nil))
+	require.Len(t, w.all(), 2)
+	require.Contains(t, w.all()[0], "broken: BUG: track.multi: ")
+}
+
 func TestBackgroundTellsErrorsSparingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w warnings

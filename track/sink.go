@@ -93,10 +93,7 @@ func (d *delivery) send(ctx context.Context, b batch) (done int, refused []error
 			done++
 			continue
 		}
-		n, err := d.sink.Send(ctx, rest[:readable])
-		if n < 0 || n > readable || (err == nil) != (n == readable) {
-			panic(fmt.Sprintf("BUG: %T.Send is done with %d of %d events, error: %v", d.sink, n, readable, err))
-		}
+		n, err := d.call(ctx, rest[:readable])
 		done += n
 		switch {
 		case Refused(err):
@@ -107,6 +104,21 @@ func (d *delivery) send(ctx context.Context, b batch) (done int, refused []error
 		}
 	}
 	return done, refused, nil
+}
+
+// call calls the sink. A mistake of its making, a panic included, is an event that is
+// left out: it must not end a training of days.
+func (d *delivery) call(ctx context.Context, events []Event) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			n, err = 0, Refuse(fmt.Errorf("BUG: %T: %v", d.sink, p))
+		}
+	}()
+	n, err = d.sink.Send(ctx, events)
+	if n < 0 || n > len(events) || (err == nil) != (n == len(events)) {
+		panic(fmt.Sprintf("Send is done with %d of %d events, error: %v", n, len(events), err))
+	}
+	return n, err
 }
 
 // uploadTries is how often Upload tries one batch.

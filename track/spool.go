@@ -324,14 +324,19 @@ func (s *Spool) pass(ctx context.Context, b batch) error {
 // for long: see FinishWait. What is left then stays in the spool, and a warning says so
 // and how to send it later. Finishing twice is harmless.
 func (s *Spool) Finish(status Status, summary map[string]float64) error {
-	s.put(Event{Kind: EventFinish, Status: status, Metrics: maps.Clone(summary)})
 	s.open.Lock()
 	again := s.closed
 	s.closed = true
 	s.open.Unlock()
-	if !again {
-		s.stop()
+	if again {
+		return nil
 	}
+	select {
+	case s.queue <- Event{Kind: EventFinish, Time: time.Now().UnixMilli(), Status: status, Metrics: maps.Clone(summary)}:
+	case <-time.After(s.o.FinishWait): // the disk hangs
+		s.lost.Add(1)
+	}
+	s.stop()
 	return nil
 }
 

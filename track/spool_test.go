@@ -312,6 +312,29 @@ func TestSpoolLeavesOutWhatIsRefused(t *testing.T) {
 	})
 }
 
+// TestSpoolOfASinkWithAMistake: it costs a record, not the run.
+func TestSpoolOfASinkWithAMistake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := fakeSink{answer: func(_ context.Context, _ int, events []Event) (int, error) {
+			switch events[0].Step {
+			case 1:
+				panic("index out of range")
+			case 2:
+				return 0, nil // neither done nor an error
+			}
+			return len(events), nil
+		}}
+		s, w := testSpool(t, &sink, SpoolOptions{})
+		logSteps(t, s, 1, 5)
+		require.NoError(t, s.Finish(StatusFinished, nil))
+		require.Equal(t, []int64{3, 4, 5}, sink.steps())
+		require.Equal(t, []string{
+			"the server: a record is left out: BUG: *track.fakeSink: index out of range",
+			"the server: 2 records were left out, because it refused them",
+		}, w.all())
+	})
+}
+
 // TestSpoolOfAFlappingServer: the tenth outage is not told as loudly as the first.
 func TestSpoolOfAFlappingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
