@@ -18,10 +18,10 @@ import (
 
 // artifact is a version of a set of files that W&B keeps.
 //
-// `wandb sync` uploads the files that the manifest names, and removes them from
-// the disk when it has: it takes them for copies of its own. So an artifact is
-// copied to a folder of the run's, which also keeps it as it was when it was
-// logged. A data set is different: it may be huge, and what counts is which one it
+// `wandb sync` uploads the files that the manifest names, and some releases (0.28)
+// remove them from the disk when they have: they take them for copies of their own.
+// So an artifact is copied to a folder of the run's, which also keeps it as it was
+// when it was logged. A data set is different: it may be huge, and what counts is which one it
 // was, so its manifest only refers to the files, with their checksums, as
 // Artifact.add_reference does.
 type artifact struct {

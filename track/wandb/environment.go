@@ -59,6 +59,7 @@ func survey(s *settings, args []string, started time.Time) environment {
 	if d, err := disk.Usage("/"); err == nil {
 		e.diskTotal, e.diskUsed = d.Total, d.Used
 	}
+	e.gpus = findGPUs(context.Background())
 	if s.git {
 		e.git = commit()
 	}

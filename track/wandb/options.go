@@ -142,6 +142,11 @@ func (s *settings) check(o Options) error {
 			return fmt.Errorf("cannot track with W&B under %s %q: it may have 128 characters, but none of /\\#?%%: and no line breaks", what, name)
 		}
 	}
+	for _, tag := range s.tags {
+		if len([]rune(tag)) > 64 {
+			return fmt.Errorf("cannot track with W&B under tag %q: it may have 64 characters", tag)
+		}
+	}
 	if strings.Trim(s.id, ".") != s.id {
 		return fmt.Errorf("cannot track with W&B under run id %q: it becomes a file name, so it may not begin or end with a dot", s.id)
 	}

@@ -35,8 +35,14 @@ const (
 )
 
 // record is a Record of the given kind; num counts the records of a file from 1.
+// Clients before 0.31 stop for ever at a run or exit record without the mailbox
+// slot that W&B's client waits for an answer in.
 func record(num int64, kind protowire.Number, content message) message {
-	return message{}.num(1, num).sub(kind, content)
+	m := message{}.num(1, num).sub(kind, content)
+	if kind == kindRun || kind == kindExit {
+		m = m.sub(16, message{}.str(4, randomID(12)))
+	}
+	return m
 }
 
 // headerRecord names who wrote the file, and since which version it is readable.

@@ -108,6 +108,7 @@ func (u *upload) wandb(ctx context.Context, args ...string) error {
 	defer log.Close()
 	cmd := exec.CommandContext(ctx, u.command, args...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir = filepath.Join(u.dir, "logs") // it writes more of them where it is
 	cmd.Env = uploadEnv(os.Environ())
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Cancel = func() error { return kill(cmd) }
