@@ -157,7 +157,9 @@ func alternatives(inside string) ([]string, error) {
 	depth, start := 0, 0
 	add := func(part string) error {
 		names, err := braces(part)
-		out = append(out, names...)
+		if out = append(out, names...); err == nil && len(out) > maxShards {
+			err = fmt.Errorf("it stands for more than %d names", maxShards)
+		}
 		return err
 	}
 	for i := range len(inside) {

@@ -11,9 +11,10 @@ import (
 // each time, so a Cache changes nothing but the speed.
 type Cache struct {
 	Source
-	budget int64
-	held   atomic.Int64 // bytes
-	images []atomic.Pointer[vision.Image]
+	budget   int64
+	expected int64        // bytes once all images are held, as far as known
+	held     atomic.Int64 // bytes
+	images   []atomic.Pointer[vision.Image]
 }
 
 // NewCache makes a cache that holds at most so many bytes of pixels.

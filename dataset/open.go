@@ -46,8 +46,12 @@ type Options struct {
 	// MaxBytes bounds the memory of the decoded images. 0: 16 GiB, and for
 	// OpenSource not more than half of the memory that the machine has to spare.
 	MaxBytes int64
-	// CacheDir is where shards from http:// and https:// addresses are kept.
+	// CacheDir is where shards from http:// and https:// addresses are kept. Several
+	// processes may share it.
 	CacheDir string
+	// Log is told what takes long: the shards that are fetched, and what goes wrong
+	// with it and is tried again. Nil: nobody.
+	Log func(line string)
 }
 
 const defaultMaxBytes = 16 << 30

@@ -51,6 +51,7 @@ func OpenParts(ctx context.Context, path string, opts Options, valFraction float
 		return nil, err
 	}
 	p := &Parts{Form: form}
+	left := opts.spare() // memory that the parts share
 	opts.Split = Train
 	if p.Train, err = p.open(ctx, path, opts); err != nil {
 		return nil, err
@@ -60,10 +61,11 @@ func OpenParts(ctx context.Context, path string, opts Options, valFraction float
 		return nil, fmt.Errorf("cannot train on data set %q: it has only one class, %q; a classifier needs at least two", path, opts.Classes[0])
 	}
 	for _, split := range []struct {
-		name string
-		part *Source
-	}{{Val, &p.Val}, {Test, &p.Test}} {
-		opts.Split = split.name
+		name         string
+		before, part *Source
+	}{{Val, &p.Train, &p.Val}, {Test, &p.Val, &p.Test}} {
+		left -= holds(*split.before)
+		opts.Split, opts.MaxBytes = split.name, opts.shared(left)
 		*split.part, err = p.open(ctx, path, opts)
 		if err != nil && !errors.Is(err, errNoSplit) {
 			return nil, err
@@ -79,6 +81,26 @@ func OpenParts(ctx context.Context, path string, opts Options, valFraction float
 		}
 	}
 	return p, nil
+}
+
+// shared is MaxBytes for a part where the others have left so much. Whoever asks for
+// all in memory has said how much a part may take.
+func (o *Options) shared(left int64) int64 {
+	if o.InMemory == InMemoryAlways {
+		return o.MaxBytes
+	}
+	return max(left, 1)
+}
+
+// holds is the memory that a source takes for pixels, or will in an epoch.
+func holds(s Source) int64 {
+	switch s := s.(type) {
+	case *Set:
+		return int64(len(s.Images))
+	case *Cache:
+		return s.expected
+	}
+	return 0
 }
 
 // holdOut takes the validation images from the training images.
@@ -201,10 +223,14 @@ func (o *Options) cache(path string, s Source, need int64) (Source, error) {
 	case o.InMemory == InMemoryAlways && need > o.maxBytes():
 		return nil, fmt.Errorf("cannot hold data set %q in memory: %d images need some %d MB and the limit is %d MB; use a smaller size, or data.in_memory=auto",
 			path, s.Len(), need>>20, o.maxBytes()>>20)
-	case o.InMemory == InMemoryAlways:
-		return NewCache(s, math.MaxInt64), nil
 	}
-	return NewCache(s, o.spare()), nil
+	budget := o.spare()
+	if o.InMemory == InMemoryAlways {
+		budget = math.MaxInt64
+	}
+	c := NewCache(s, budget)
+	c.expected = need
+	return c, nil
 }
 
 // spare is the memory that images may take when nobody has asked for it.

@@ -177,6 +177,27 @@ func TestOpenSourceInMemory(t *testing.T) {
 	require.Positive(t, availableMemory())
 }
 
+// TestOpenPartsShareMemory: what one part takes, the next has not.
+func TestOpenPartsShareMemory(t *testing.T) {
+	dir := t.TempDir()
+	photos(t, dir, 5, true, "train/a", "train/b", "val/a", "test/a")
+	f := func(opts Options, train, val, test any) {
+		t.Helper()
+		p, err := OpenParts(t.Context(), dir, opts, 0, 0)
+		require.NoError(t, err)
+		require.IsType(t, train, p.Train)
+		require.IsType(t, val, p.Val)
+		require.IsType(t, test, p.Test)
+	}
+	// 5 images of 4 to 8 × 4 pixels are 360 bytes a class.
+	f(Options{MaxBytes: 1440}, &Cache{}, &Cache{}, &Cache{})
+	f(Options{MaxBytes: 1439}, &Cache{}, &Cache{}, &Folder{})
+	f(Options{MaxBytes: 1079}, &Cache{}, &Folder{}, &Folder{})
+	f(Options{MaxBytes: 719}, &Folder{}, &Cache{}, &Folder{})
+	f(Options{MaxBytes: 720, InMemory: InMemoryAlways}, &Cache{}, &Cache{}, &Cache{})
+	f(Options{MaxBytes: 1 << 20, InMemory: InMemoryNever}, &Folder{}, &Folder{}, &Folder{})
+}
+
 func TestOpenSourceSplits(t *testing.T) {
 	dir := t.TempDir()
 	photos(t, dir, 2, false, "train/a", "val/a", "test/a")

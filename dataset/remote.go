@@ -16,10 +16,11 @@ import (
 )
 
 // localShards fetches the shards that are addresses into the cache folder, one
-// after the other, and returns where all of them lie. A fetch that breaks off is
-// tried again and goes on where it was; what is there already, at the length that
-// the server announces, is left alone.
+// after the other, and returns where all of them lie.
 func localShards(ctx context.Context, paths []string, opts Options) ([]string, error) {
+	if opts.Log == nil {
+		opts.Log = func(string) {}
+	}
 	out := make([]string, len(paths))
 	for i, p := range paths {
 		if out[i] = p; !isRemote(p) {
@@ -29,21 +30,41 @@ func localShards(ctx context.Context, paths []string, opts Options) ([]string, e
 			return nil, fmt.Errorf("cannot open shard %q: there is no folder to keep it in; set data.cache_dir", p)
 		}
 		out[i] = filepath.Join(opts.CacheDir, cacheName(p))
-		size, err := remoteSize(ctx, p)
-		if err != nil {
-			if info, statErr := os.Stat(out[i]); statErr == nil && info.Mode().IsRegular() {
-				continue // fetched before, and the network is away
-			}
-			return nil, err
-		}
-		if info, err := os.Stat(out[i]); err == nil && info.Size() == size {
-			continue
-		}
-		if err := fetch.Download(ctx, fetch.File{URL: p, Size: size}, out[i], fetch.Options{}); err != nil {
+		if err := keepShard(ctx, p, out[i], opts); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// keepShard makes path hold the shard at an address. A fetch that breaks off is
+// tried again and goes on where it was; what is there already, at the length that
+// the server announces, is left alone. The processes of a run on several GPUs ask
+// for the same shard at once: one fetches it, the others wait.
+func keepShard(ctx context.Context, address, path string, opts Options) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("cannot keep shard %q: %w", address, err)
+	}
+	unlock, err := lockFile(ctx, path+".lock")
+	if err != nil {
+		return fmt.Errorf("cannot keep shard %q: %w", address, err)
+	}
+	defer unlock()
+	size, err := remoteSize(ctx, address)
+	info, statErr := os.Stat(path)
+	switch {
+	case err != nil && statErr == nil && info.Mode().IsRegular():
+		opts.Log(fmt.Sprintf("%v; using the copy fetched before", err))
+		return nil
+	case err != nil:
+		return err
+	case statErr == nil && info.Size() == size:
+		return nil
+	}
+	opts.Log(fmt.Sprintf("fetching %s, %d MB", address, size>>20))
+	return fetch.Download(ctx, fetch.File{URL: address, Size: size}, path, fetch.Options{
+		Retry: func(err error, wait time.Duration) { opts.Log(fmt.Sprintf("%v; trying again in %v", err, wait)) },
+	})
 }
 
 // cacheName keeps shards of one name at several addresses apart.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -260,7 +261,8 @@ func TestRemoteShards(t *testing.T) {
 	pattern := server.URL + "/pets-{000000..000001}.tar"
 	_, err := OpenShards(t.Context(), pattern, Options{})
 	require.ErrorContains(t, err, "data.cache_dir")
-	opts := Options{CacheDir: t.TempDir()}
+	var lines []string
+	opts := Options{CacheDir: filepath.Join(t.TempDir(), "cache"), Log: func(line string) { lines = append(lines, line) }}
 	for range 2 {
 		s, err := OpenShards(t.Context(), pattern, opts)
 		require.NoError(t, err)
@@ -276,6 +278,45 @@ func TestRemoteShards(t *testing.T) {
 	s, err := OpenShards(t.Context(), pattern, opts)
 	require.NoError(t, err)
 	require.Equal(t, 10, s.Len())
+	all := strings.Join(lines, "\n")
+	require.Contains(t, all, "fetching "+server.URL+"/pets-000000.tar")
+	require.Contains(t, all, "trying again in 1s")
+	require.Contains(t, all, "using the copy fetched before")
+}
+
+// TestRemoteShardsAtOnce: of several processes that ask for a shard, one fetches.
+func TestRemoteShardsAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	writeShards(t, dir, "pets", 6, 6)
+	var gets atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			gets.Add(1)
+		}
+		w.Header().Set("Connection", "close")
+		http.ServeFile(w, r, filepath.Join(dir, filepath.Base(r.URL.Path)))
+	}))
+	defer server.Close()
+	opts := Options{CacheDir: t.TempDir()}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			s, err := OpenShards(t.Context(), server.URL+"/pets-000000.tar", opts)
+			if err != nil || s.Len() != 6 {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, gets.Load())
+
+	unlock, err := lockFile(t.Context(), filepath.Join(opts.CacheDir, "x.lock"))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = lockFile(ctx, filepath.Join(opts.CacheDir, "x.lock"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	unlock()
 }
 
 func FuzzIndexShard(f *testing.F) {
