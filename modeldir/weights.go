@@ -50,6 +50,7 @@ var patterns = []struct {
 	{PickleFile, Pickle},
 	{"*.ckpt", Pickle},
 	{"*.pth", Pickle},
+	{"*.pth.tar", Pickle},
 	{TorchScriptFile, TorchScript},
 }
 

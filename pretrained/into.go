@@ -44,7 +44,7 @@ type plan struct {
 // plan compares the file's tensors with the network's.
 func (s *Source) plan(spec resnet.Spec) (*plan, error) {
 	p := &plan{
-		Report: Report{ID: s.ID, Path: s.Path, Section: s.file.Section(), Prefix: s.file.Prefix()},
+		Report: Report{ID: s.ID, Path: s.Path, Section: s.file.Section(), Prefix: s.file.Prefix(), Folder: s.folder},
 		from:   map[string]string{},
 	}
 	firstConv := spec.StemConvs()[0].Conv + ".weight"

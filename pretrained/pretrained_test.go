@@ -105,6 +105,7 @@ func TestLoadFolder(t *testing.T) {
 	assert.Empty(t, r.Fresh)
 	assert.Empty(t, r.Adapted)
 	assert.Equal(t, filepath.Join(dir, modeldir.SafetensorsFile), r.Path)
+	assert.Equal(t, [3]int{3, 160, 160}, r.Folder.Config.Pretrained.InputSize)
 
 	// The folder of a run has it in model/.
 	again := newNet(t, "resnet18", resnet.CIFARStem, 3)

@@ -3,6 +3,8 @@ package pretrained
 import (
 	"fmt"
 	"strings"
+
+	"github.com/torchlit/torchlit/modeldir"
 )
 
 // Report says what happened to each tensor, by the network's names for them.
@@ -11,6 +13,10 @@ type Report struct {
 	Path    string // of the file
 	Section string // of a checkpoint, such as "state_dict"; "" for none
 	Prefix  string // that the names had in the file, such as "model."; "" for none
+
+	// Folder is the model folder that the weights came in, nil for a file alone; see
+	// [Source.Folder].
+	Folder *modeldir.Folder
 
 	Loaded  []string     // as they were
 	Adapted []Adaptation // made to fit

@@ -169,8 +169,10 @@ func TestHarmful(t *testing.T) {
 	f("builtins.eval", "cbuiltins\neval\n(X\x01\x00\x00\x001tR.")
 	f("__builtin__.exec", "c__builtin__\nexec\n.")
 	f("subprocess.Popen", "(X\x02\x00\x00\x00lsisubprocess\nPopen\n.")
+	f("_operator.attrgetter", "c_operator\nattrgetter\n.")
+	f("urllib.request.urlopen", "curllib.request\nurlopen\n.")
 	f("torch.storage._load_from_bytes", "ctorch.storage\n_load_from_bytes\n.")
-	for _, code := range []string{"cbuiltins\nset\n.", "cpathlib\nPosixPath\n.", "ctorch\nfloat32\n.", "cos\nPathLike\n."} {
+	for _, code := range []string{"cbuiltins\nset\n.", "cpathlib\nPosixPath\n.", "ctorch\nfloat32\n.", "cos\nPathLike\n.", "ccode.models\nNet\n.", "cbuiltins\ngetattr\n."} {
 		_, err := opaque(code)
 		assert.NoError(t, err)
 	}
