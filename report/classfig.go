@@ -16,7 +16,7 @@ import (
 )
 
 // rowsShown is the number of classes that a figure with a row a class shows.
-const rowsShown = 30
+const rowsShown = 24
 
 const rowHeight vg.Length = 17
 

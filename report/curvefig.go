@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -39,7 +40,7 @@ func rocFigure(roc evaluate.CurveSet) figure {
 		p := newPlot("others taken for the class", "images of the class found")
 		all := func(p *plot.Plot) {
 			p.Add(lineOf([]float64{0, 1}, []float64{0, 1}, stroke(soft, 0.9, 3, 3)))
-			addCurves(p, roc.PerClass, worst)
+			addCurves(p, roc.PerClass, worst, lineOf)
 			p.Add(lineOf(roc.Micro.X, roc.Micro.Y, micro), lineOf(roc.Macro.X, roc.Macro.Y, macro))
 		}
 		shares(&p.X, 0, 1)
@@ -85,8 +86,8 @@ func precisionRecallFigure(pr evaluate.CurveSet) figure {
 		legend: append([]entry{{"micro average, AP " + area(pr.Micro), micro}}, named(worst, "AP")...),
 		draw: func(c draw.Canvas) {
 			p := newPlot("recall", "precision")
-			addCurves(p, pr.PerClass, worst)
-			p.Add(lineOf(pr.Micro.X, pr.Micro.Y, micro))
+			addCurves(p, pr.PerClass, worst, stepsOf)
+			p.Add(stepsOf(pr.Micro.X, pr.Micro.Y, micro))
 			shares(&p.X, 0, 1)
 			shares(&p.Y, 0, 1)
 			p.Draw(draw.Crop(c, 0, -8, 0, -4))
@@ -96,7 +97,7 @@ func precisionRecallFigure(pr evaluate.CurveSet) figure {
 
 // addCurves draws the worst curves in colours, and the others faintly unless
 // there are too many to see anything.
-func addCurves(p *plot.Plot, curves, worst []evaluate.Curve) {
+func addCurves(p *plot.Plot, curves, worst []evaluate.Curve, lineOf lineMaker) {
 	if len(curves) <= backgroundCurves {
 		for _, c := range curves {
 			p.Add(lineOf(c.X, c.Y, stroke(faded(soft, 0.45), 0.7)))
@@ -105,6 +106,16 @@ func addCurves(p *plot.Plot, curves, worst []evaluate.Curve) {
 	for i, c := range worst {
 		p.Add(lineOf(c.X, c.Y, stroke(series[i], 1.3)))
 	}
+}
+
+type lineMaker func(x, y []float64, style draw.LineStyle) *plotter.Line
+
+// stepsOf is a line whose height at each point holds since the one before, as the
+// average precision counts it. Between two recalls nothing is known.
+func stepsOf(x, y []float64, style draw.LineStyle) *plotter.Line {
+	l := lineOf(x, y, style)
+	l.StepStyle = plotter.PreStep
+	return l
 }
 
 func named(curves []evaluate.Curve, measure string) (entries []entry) {

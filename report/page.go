@@ -106,6 +106,12 @@ func (m measured) page() (*page, error) {
 		Tiles: m.tiles(), Findings: m.findings(), DataFacts: m.dataFacts(), Command: shell(m.Evaluation.Command),
 		Pairs: m.pairs(), Means: m.means(),
 	}
+	for i := range p.Tiles {
+		p.Tiles[i].Note = unbroken(p.Tiles[i].Note)
+	}
+	for i := range p.Findings {
+		p.Findings[i] = unbroken(p.Findings[i])
+	}
 	p.Rows, p.RowsLeftOut = m.rows()
 	p.calibration(m.recalibration)
 	if err := p.draw(m); err != nil {
@@ -125,6 +131,9 @@ func (m measured) page() (*page, error) {
 	}
 	return p, nil
 }
+
+// unbroken keeps a number and its per cent sign on one line.
+func unbroken(text string) string { return strings.ReplaceAll(text, " %", "\u00a0%") }
 
 // draw draws the figures.
 func (p *page) draw(m measured) error {
