@@ -56,25 +56,3 @@ func (c *Cache) keep(i int, img *vision.Image) {
 		c.held.Add(-size)
 	}
 }
-
-// estimate is the number of bytes of a source's pixels, by some of its images,
-// evenly spread over it. uniform tells whether those have one size.
-func estimate(source Source) (total int64, uniform bool) {
-	const samples = 64
-	n := source.Len()
-	var sum, count int64
-	width, height := 0, 0
-	uniform = true
-	for k := range min(samples, n) {
-		img, err := source.Load(k * n / min(samples, n))
-		if err != nil {
-			continue // said by whoever needs the image
-		}
-		uniform = uniform && (count == 0 || img.Width == width && img.Height == height)
-		width, height = img.Width, img.Height
-		sum += int64(len(img.Pix))
-		count++
-		img.Release()
-	}
-	return sum * int64(n) / max(count, 1), uniform && count > 0
-}

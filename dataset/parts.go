@@ -4,25 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-)
-
-// InMemory says whether decoded images are kept in memory.
-type InMemory string
-
-// The values of Options.InMemory.
-const (
-	// InMemoryAuto ("" too) keeps a set that fits Options.MaxBytes: as a *Set where
-	// all images have one size, as a *Cache filled in the first epoch otherwise.
-	InMemoryAuto InMemory = "auto"
-	// InMemoryAlways is an error where the set does not fit.
-	InMemoryAlways InMemory = "always"
-	// InMemoryNever decodes each image each time. CIFAR is a *Set all the same.
-	InMemoryNever InMemory = "never"
 )
 
 // Parts is a data set for training.
@@ -81,26 +65,6 @@ func OpenParts(ctx context.Context, path string, opts Options, valFraction float
 		}
 	}
 	return p, nil
-}
-
-// shared is MaxBytes for a part where the others have left so much. Whoever asks for
-// all in memory has said how much a part may take.
-func (o *Options) shared(left int64) int64 {
-	if o.InMemory == InMemoryAlways {
-		return o.MaxBytes
-	}
-	return max(left, 1)
-}
-
-// holds is the memory that a source takes for pixels, or will in an epoch.
-func holds(s Source) int64 {
-	switch s := s.(type) {
-	case *Set:
-		return int64(len(s.Images))
-	case *Cache:
-		return s.expected
-	}
-	return 0
 }
 
 // holdOut takes the validation images from the training images.
@@ -201,59 +165,6 @@ func folderSource(path string, opts Options) (Source, []Skipped, error) {
 	}
 	cache, err := opts.cache(path, f, need)
 	return cache, f.Passed, err
-}
-
-// need is the memory that a source's images take in bytes, and whether they have
-// one size, as far as some of them tell.
-func (o *Options) need(s Source) (bytes int64, uniform bool) {
-	switch {
-	case o.InMemory == InMemoryNever:
-		return 0, false
-	case o.Size > 0:
-		return int64(s.Len()) * int64(o.Size) * int64(o.Size) * 3, true
-	}
-	return estimate(s)
-}
-
-// cache keeps a source in memory if it may.
-func (o *Options) cache(path string, s Source, need int64) (Source, error) {
-	switch {
-	case o.InMemory == InMemoryNever || o.InMemory != InMemoryAlways && need > o.spare():
-		return s, nil
-	case o.InMemory == InMemoryAlways && need > o.maxBytes():
-		return nil, fmt.Errorf("cannot hold data set %q in memory: %d images need some %d MB and the limit is %d MB; use a smaller size, or data.in_memory=auto",
-			path, s.Len(), need>>20, o.maxBytes()>>20)
-	}
-	budget := o.spare()
-	if o.InMemory == InMemoryAlways {
-		budget = math.MaxInt64
-	}
-	c := NewCache(s, budget)
-	c.expected = need
-	return c, nil
-}
-
-// spare is the memory that images may take when nobody has asked for it.
-func (o *Options) spare() int64 {
-	if o.MaxBytes > 0 {
-		return o.MaxBytes
-	}
-	return min(defaultMaxBytes, availableMemory()/2)
-}
-
-// availableMemory is what the system says that programs can still take, in bytes;
-// 4 GiB where it does not say.
-func availableMemory() int64 {
-	data, err := os.ReadFile("/proc/meminfo")
-	if err == nil {
-		for line := range strings.Lines(string(data)) {
-			var kb int64
-			if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kb); n == 1 {
-				return kb << 10
-			}
-		}
-	}
-	return 4 << 30
 }
 
 // shardSource opens shards, of which some may belong to one split and some to
