@@ -23,7 +23,14 @@ import (
 	"github.com/torchlit/torchlit/track"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() { // the developer's own server is not for tests
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "MLFLOW_") {
+			os.Unsetenv(name)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 type warnings struct {
 	mu   sync.Mutex
@@ -39,11 +46,6 @@ func (w *warnings) add(s string) {
 // begin begins a run that does not wait long for its server.
 func begin(t *testing.T, uri string, run track.Run) (*Tracker, *warnings) {
 	t.Helper()
-	for _, name := range []string{"URI", "TOKEN", "USERNAME", "PASSWORD", "INSECURE_TLS", "SERVER_CERT_PATH"} {
-		if os.Getenv("MLFLOW_TRACKING_"+name) != "" && !strings.HasPrefix(t.Name(), "TestCredentials") {
-			t.Setenv("MLFLOW_TRACKING_"+name, "")
-		}
-	}
 	w := &warnings{}
 	run.Warn = w.add
 	if run.Dir == "" {

@@ -17,6 +17,15 @@ import (
 	"github.com/torchlit/torchlit/track"
 )
 
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() { // the developer's own servers are not for tests
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "MLFLOW_") || strings.HasPrefix(name, "WANDB_") {
+			os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 const all = `
 tags: [cifar, baseline]
 csv: true
