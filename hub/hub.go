@@ -145,6 +145,9 @@ func (c *Client) File(ctx context.Context, ref Ref, name string) (string, error)
 }
 
 func (c *Client) file(ctx context.Context, ref Ref, name string) (string, error) {
+	if c.Cache == "" {
+		panic("BUG: a hub.Client without a cache")
+	}
 	if err := ref.check(); err != nil {
 		return "", err
 	}

@@ -1,7 +1,9 @@
 package ptfile
 
 import (
+	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -166,6 +168,31 @@ func TestDamaged(t *testing.T) {
 	require.NoError(t, err)
 	_, err = v.(*Tensor).Storage.Read()
 	assert.ErrorContains(t, err, "checksum")
+}
+
+// An archive that unpacks to more than it has is refused before memory is spent on it.
+func TestZipBombs(t *testing.T) {
+	f := func(want string, method uint16, size int, claimed uint64) {
+		t.Helper()
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		w, err := z.CreateHeader(&zip.FileHeader{Name: "archive/data.pkl", Method: method})
+		require.NoError(t, err)
+		_, err = w.Write(make([]byte, size))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		data := b.Bytes()
+		if claimed > 0 { // in the central directory: uncompressed size
+			at := bytes.LastIndex(data, []byte("PK\x01\x02"))
+			binary.LittleEndian.PutUint32(data[at+24:], uint32(claimed))
+		}
+		_, err = Read(bytes.NewReader(data), int64(len(data)))
+		assert.ErrorContains(t, err, want)
+	}
+	f("is longer than the file", zip.Deflate, 16<<20, 0)
+	f("is compressed", zip.Deflate, 10, 0)
+	f("is longer than the file", zip.Store, 10, 30<<20)
+	f("more than 33554432 describe no tensors", zip.Store, 10, 1<<30)
 }
 
 func FuzzRead(f *testing.F) {
