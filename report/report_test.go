@@ -85,11 +85,24 @@ func write(t *testing.T, e report.Evaluation) (dir string, page *html.Node) {
 	require.NoError(t, report.Write(dir, e))
 	data, err := os.ReadFile(filepath.Join(dir, "index.html"))
 	require.NoError(t, err)
-	page, err = html.Parse(bytes.NewReader(data))
+	checkFigures(t, dir)
+	return dir, parse(t, data)
+}
+
+// pageOf makes the page alone.
+func pageOf(t *testing.T, e report.Evaluation) *html.Node {
+	t.Helper()
+	data, err := report.Page(e)
+	require.NoError(t, err)
+	return parse(t, data)
+}
+
+func parse(t *testing.T, data []byte) *html.Node {
+	t.Helper()
+	page, err := html.Parse(bytes.NewReader(data))
 	require.NoError(t, err)
 	checkPage(t, page)
-	checkFigures(t, dir)
-	return dir, page
+	return page
 }
 
 // find returns the elements for which want holds.
@@ -330,16 +343,15 @@ func TestControlCharacters(t *testing.T) {
 func TestSizes(t *testing.T) {
 	f := func(a evaluate.Answers) *html.Node {
 		t.Helper()
-		_, page := write(t, evaluation(a))
-		return page
+		return pageOf(t, evaluation(a))
 	}
 	f(answers(1, 1, 5))
 	f(answers(2, 2, 30))
 	f(answers(24, 20, 50))
 	f(answers(25, 20, 50))
 	f(answers(3, 3, 1))
-	f(answers(0, 0, 0))
-	page := f(answers(300, 250, 400))
+	write(t, evaluation(answers(0, 0, 0)))
+	_, page := write(t, evaluation(answers(300, 250, 400)))
 	assert.Contains(t, text(page), "The classes confused most")
 	assert.Contains(t, text(page), "classes have no images here")
 	// Above two thousand classes there is no matrix, and the table has the largest.
@@ -359,10 +371,10 @@ func TestSizes(t *testing.T) {
 // TestTemperature: a model that is served at a temperature has three columns.
 func TestTemperature(t *testing.T) {
 	e := evaluation(answers(10, 10, 300))
-	_, page := write(t, e)
+	page := pageOf(t, e)
 	assert.NotContains(t, text(page), "1, none")
 	e.Temperature = 1.7
-	_, page = write(t, e)
+	page = pageOf(t, e)
 	assert.Contains(t, text(page), "1, none")
 	assert.Contains(t, text(page), "1.7, as served")
 }
@@ -373,17 +385,17 @@ func TestThumbnails(t *testing.T) {
 	e.Thumbnail = func(int) ([]byte, error) {
 		return picture(func(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) }), nil
 	}
-	_, page := write(t, e)
+	page := pageOf(t, e)
 	pictures := find(page, named("img"))
 	require.Len(t, pictures, 3)
 	assert.True(t, strings.HasPrefix(attr(pictures[0], "src"), "data:image/jpeg;base64,"))
 
 	e.Thumbnail = func(int) ([]byte, error) { return []byte("<svg onload=alert(1)>"), nil }
-	_, page = write(t, e)
+	page = pageOf(t, e)
 	assert.Empty(t, find(page, named("img")), "neither PNG nor JPEG is no picture")
 
 	e.Thumbnail, e.Files = nil, nil
-	_, page = write(t, e)
+	page = pageOf(t, e)
 	assert.Empty(t, find(page, named("img")))
 
 	e.Thumbnail = func(int) ([]byte, error) { return nil, errors.New("the disk is gone") }
