@@ -41,9 +41,11 @@ func decode(n *omegaconf.Node, v reflect.Value, path string) error {
 		v.SetZero()
 		return nil
 	case t.Kind() == reflect.Pointer:
-		if v.IsNil() {
-			v.Set(reflect.New(t.Elem()))
+		fresh := reflect.New(t.Elem()) // what it pointed to may be somebody else's
+		if !v.IsNil() {
+			fresh.Elem().Set(v.Elem())
 		}
+		v.Set(fresh)
 		return decode(n, v.Elem(), path)
 	case t.Kind() == reflect.Interface:
 		v.Set(reflect.ValueOf(n.Any()))

@@ -44,6 +44,9 @@ type Loader struct {
 	Base *omegaconf.Node
 	// Job is what hydra.job.name is if nothing sets it.
 	Job string
+	// RunDir and SweepDir are what hydra.run.dir and hydra.sweep.dir are if nothing
+	// sets them, such as "runs/${now:%Y-%m-%d}"; "" for hydra's own.
+	RunDir, SweepDir string
 	// Now is what ${now:…} writes. Zero: the time of the call.
 	Now time.Time
 }
@@ -89,7 +92,7 @@ func (l *Loader) Compose(overrides []string, mode Mode) (*Config, error) {
 		return nil, err
 	}
 	for _, o := range picked.values {
-		if err := apply(o, cfg.Tree); err != nil {
+		if err := l.apply(o, cfg.Tree); err != nil {
 			return nil, fmt.Errorf("cannot use override %q: %w", o.Line, err)
 		}
 	}
@@ -194,7 +197,11 @@ func (l *Loader) merge(repo *repository, defaults []Default, now time.Time) (*om
 			return nil, fmt.Errorf("in config %q: %w", d.Config, suggest(err, tree, ""))
 		}
 		if d.Config == "hydra/config" {
-			tree.Get("hydra").Demand(hydraType)
+			h := tree.Get("hydra")
+			h.Demand(hydraType)
+			if err := errors.Join(setDir(h, "run.dir", l.RunDir), setDir(h, "sweep.dir", l.SweepDir)); err != nil {
+				return nil, err
+			}
 			if l.Base != nil {
 				if err := tree.Merge(l.Base); err != nil {
 					panic("BUG: the base config does not fit: " + err.Error())
@@ -203,6 +210,13 @@ func (l *Loader) merge(repo *repository, defaults []Default, now time.Time) (*om
 		}
 	}
 	return tree, nil
+}
+
+func setDir(h *omegaconf.Node, key, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	return h.Update(key, dir, false)
 }
 
 func atPackage(n *omegaconf.Node, pkg string) (*omegaconf.Node, error) {
@@ -221,7 +235,7 @@ func (l *Loader) now() time.Time {
 }
 
 // apply changes a value of the tree.
-func apply(o *Override, tree *omegaconf.Node) error {
+func (l *Loader) apply(o *Override, tree *omegaconf.Node) error {
 	if o.HasPkg {
 		return fmt.Errorf("there is no config group %q", o.Key)
 	}
@@ -247,10 +261,14 @@ func apply(o *Override, tree *omegaconf.Node) error {
 	}
 	err := tree.Update(o.Key, value, false)
 	var unknown *omegaconf.KeyError
-	if errors.As(err, &unknown) {
-		return fmt.Errorf("%w (to add it, write +%s)", suggest(err, tree, o.Key), o.Line)
+	if !errors.As(err, &unknown) {
+		return err
 	}
-	return err
+	err = suggest(err, tree, o.Key)
+	if l.Base != nil { // which keys there are is settled
+		return err
+	}
+	return fmt.Errorf("%w (to add it, write +%s)", err, o.Line)
 }
 
 // suggest adds the nearest key that exists to an error about one that does not.
@@ -389,4 +407,18 @@ func overrideDirname(job *omegaconf.Node, task []string) string {
 	}
 	slices.Sort(lines)
 	return equalSign.ReplaceAllLiteralString(strings.Join(lines, text("item_sep")), text("kv_sep"))
+}
+
+// AddGroups makes each override that chooses an option of a group add it, for a
+// primary config that has no defaults list: "optim=adamw" becomes "+optim=adamw".
+// What is no valid override stays as it is.
+func (l *Loader) AddGroups(overrides []string) []string {
+	repo := newRepository(l.Sources)
+	lines := slices.Clone(overrides)
+	for i, line := range lines {
+		if o, err := ParseOverride(line); err == nil && o.Op == Change && o.Key != "" && repo.groupExists(o.Key) {
+			lines[i] = "+" + line
+		}
+	}
+	return lines
 }

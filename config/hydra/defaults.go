@@ -378,6 +378,7 @@ func (b *builder) decide(e *entry) {
 	key := e.overrideKey()
 	if by, decided := b.choices.chosenBy[key]; decided {
 		e.option = b.choices.chosen[key]
+		e.chosen = by.external
 		by.used = true
 	}
 }
@@ -434,7 +435,7 @@ func (b *builder) missing(n *treeNode) error {
 func (b *builder) notFound(n *treeNode) error {
 	path := n.configPath()
 	in := ""
-	if n.parent != nil && !n.parent.virtual {
+	if n.parent != nil && !n.parent.virtual && !n.chosen {
 		in = fmt.Sprintf(", which config %q lists", n.parent.configPath())
 	}
 	var places []string

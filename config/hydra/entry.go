@@ -25,6 +25,7 @@ type entry struct {
 
 	optional, override bool
 	appended           bool // by +group=option
+	chosen             bool // its option is the command line's
 	deleted            bool
 
 	// Of the config that lists it.

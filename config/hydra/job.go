@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/torchlit/torchlit/config/omegaconf"
@@ -31,7 +32,7 @@ type Job struct {
 
 // NewJob composes one job.
 func (l *Loader) NewJob(overrides []string) (*Job, error) {
-	cfg, err := l.Compose(append(overrides[:len(overrides):len(overrides)], "hydra.mode="+string(Run)), Run)
+	cfg, err := l.Compose(withMode(overrides, Run), Run)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,28 @@ func (l *Loader) NewJob(overrides []string) (*Job, error) {
 		return nil, err
 	}
 	return newJob(cfg, dir, -1)
+}
+
+// withMode adds the mode to the overrides, where hydra's users expect to find it.
+func withMode(overrides []string, mode Mode) []string {
+	line := "hydra.mode=" + string(mode)
+	if slices.Contains(overrides, line) {
+		return overrides
+	}
+	return append(overrides[:len(overrides):len(overrides)], line)
+}
+
+// Mode is what a configuration says about itself (hydra.mode); Run if it says nothing
+// or cannot be composed.
+func (l *Loader) Mode(overrides []string) Mode {
+	cfg, err := l.Compose(overrides, Multirun)
+	if err != nil {
+		return Run
+	}
+	if mode := cfg.hydra().Get("mode"); !mode.IsNull() {
+		return Mode(omegaconf.Str(mode))
+	}
+	return Run
 }
 
 func newJob(cfg *Config, dir string, num int) (*Job, error) {
@@ -130,7 +153,7 @@ type Sweep struct {
 func (l *Loader) NewSweep(overrides []string) (*Sweep, error) {
 	pinned := *l
 	pinned.Now = l.now() // all jobs have the sweep's time
-	cfg, err := pinned.Compose(append(overrides[:len(overrides):len(overrides)], "hydra.mode="+string(Multirun)), Multirun)
+	cfg, err := pinned.Compose(withMode(overrides, Multirun), Multirun)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +295,7 @@ func (s *Sweep) Run(ctx context.Context, task func(ctx context.Context, job *Job
 		var first error
 		for _, job := range batch {
 			if err := ctx.Err(); err != nil {
-				return err
+				return errors.Join(first, err)
 			}
 			err := task(ctx, job)
 			if err == nil {

@@ -402,3 +402,11 @@ func tokenText(t token) string {
 	}
 	return b.String()
 }
+
+// Text is the value as text, as a setting that is text would get it.
+func (o *Override) Text() string {
+	if v := o.plain(); v != nil {
+		return omegaconf.Str(v)
+	}
+	return ""
+}
