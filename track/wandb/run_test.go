@@ -109,3 +109,15 @@ func only(t *testing.T, pattern string) string {
 	require.Len(t, paths, 1, pattern)
 	return paths[0]
 }
+
+// entries are the names in a folder.
+func entries(t *testing.T, dir string) []string {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, e := range all {
+		names = append(names, e.Name())
+	}
+	return names
+}
