@@ -3,6 +3,7 @@ package evaluate
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ const (
 // FitTemperature returns the temperature T for which softmax(logits/T) makes the
 // labels most likely, and the calibration at a temperature of 1 and at T: Guo et
 // al., https://arxiv.org/abs/1706.04599. Scaling changes no answer, only how sure
-// it is. logits is [image][class], labels has the true class of each; T is
+// it is. logits is [image][class], labels has the true class of each image; T is
 // between 0.01 and 100, and 1 where there is nothing to fit. "after" is measured
 // on the images that T was fitted to, so it flatters; see [CrossFit].
 //
@@ -31,13 +32,17 @@ func FitTemperature(logits [][]float32, labels []int) (T float64, before, after 
 }
 
 // CrossFit is the calibration that a fitted temperature has on images it was not
-// fitted to: every second image is judged at the temperature of the others.
+// fitted to: each half of the images is judged at the temperature of the other.
+// The halves are drawn at random, always the same: in order, images may come by
+// class, or in turns.
 func CrossFit(logits [][]float32, labels []int) Calibration {
 	var x [2][][]float32
 	var y [2][]int
+	rng := rand.New(rand.NewPCG(0, 0))
 	for i, row := range logits {
-		x[i%2] = append(x[i%2], row)
-		y[i%2] = append(y[i%2], labels[i])
+		half := rng.IntN(2)
+		x[half] = append(x[half], row)
+		y[half] = append(y[half], labels[i])
 	}
 	var s said
 	for half := range 2 {

@@ -41,7 +41,7 @@ func classFigure(r evaluate.Report) figure {
 		width: figureWidth, height: rows.height(),
 		legend: []entry{{"precision", stroke(blue, 5)}, {"recall", stroke(ember, 5)}},
 		draw: func(c draw.Canvas) {
-			p := rows.plot("", low, 1)
+			p := rows.plot()
 			for i, class := range classes {
 				y := rows.at(i)
 				p.Add(lineOf([]float64{class.Precision, class.Recall}, []float64{y, y}, stroke(line, 3)))
@@ -91,7 +91,7 @@ func distributionFigure(r evaluate.Report) figure {
 		width: figureWidth, height: rows.height(),
 		legend: []entry{{"images", stroke(blue, 5)}, {"answers", stroke(ember, 5)}},
 		draw: func(c draw.Canvas) {
-			p := rows.plot("", 0, most)
+			p := rows.plot()
 			for i, class := range r.PerClass {
 				y := rows.at(i)
 				p.Add(bar{0, float64(class.N), y + 0.02, y + 0.34, faded(blue, 0.85)})
@@ -159,8 +159,8 @@ func (r rowPlot) height() vg.Length      { return rowHeight*vg.Length(max(len(r.
 func (r rowPlot) at(i int) float64       { return float64(len(r.labels) - 1 - i) }
 func (r rowPlot) span() (low, h float64) { return -0.6, float64(len(r.labels)) - 0.4 }
 
-func (r rowPlot) plot(x string, low, high float64) *plot.Plot {
-	p := newPlot(x, "")
+func (r rowPlot) plot() *plot.Plot {
+	p := newPlot("", "")
 	p.Y.Padding = 0
 	p.Y.Tick.Label.Color = ink
 	p.Y.Tick.Label.YAlign = text.YCenter

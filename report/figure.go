@@ -221,47 +221,32 @@ func variableOf(hex string) string {
 
 func near(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 }
 
-// write writes the figure as PNG and SVG, at path with these endings.
+// write writes the figure to path: as PNG and SVG with these endings, or as the one
+// that the path's ending asks for. Its folder is made.
 func (f figure) write(path string) error {
-	for _, one := range []struct {
-		ending string
-		make   func() ([]byte, error)
-	}{
-		{".png", f.png},
-		{".svg", func() ([]byte, error) {
-			out, err := f.svg(true)
-			return []byte(out), err
-		}},
-	} {
-		data, err := one.make()
-		if err == nil {
-			err = os.WriteFile(path+one.ending, data, 0o644)
-		}
-		if err != nil {
-			return fmt.Errorf("cannot write figure %q: %w", path+one.ending, err)
-		}
-	}
-	return nil
-}
-
-// writeAt writes the figure to path: as PNG and SVG, or as the one that the
-// path's ending asks for. Its folder is made.
-func (f figure) writeAt(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("cannot write figure: %w", err)
 	}
-	var data []byte
-	var err error
 	switch filepath.Ext(path) {
 	case ".png":
-		data, err = f.png()
+		return save(path, f.png)
 	case ".svg":
-		var out string
-		out, err = f.svg(true)
-		data = []byte(out)
-	default:
-		return f.write(path)
+		return save(path, f.file)
 	}
+	if err := save(path+".png", f.png); err != nil {
+		return err
+	}
+	return save(path+".svg", f.file)
+}
+
+// file is the SVG with title and margin.
+func (f figure) file() ([]byte, error) {
+	out, err := f.svg(true)
+	return []byte(out), err
+}
+
+func save(path string, make func() ([]byte, error)) error {
+	data, err := make()
 	if err == nil {
 		err = os.WriteFile(path, data, 0o644)
 	}

@@ -45,7 +45,7 @@ func LRFinder(lrs, losses []float64, suggestion float64, path string) error {
 	if suggestion > 0 {
 		f.legend = []entry{{fmt.Sprintf("suggestion: %.3g, where the loss falls fastest", suggestion), stroke(ember, 1, 3, 3)}}
 	}
-	return f.writeAt(path)
+	return f.write(path)
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
@@ -143,5 +143,5 @@ func BatchSizes(sizes []int, imagesPerSecond []float64, chosen int, path string)
 	if len(failed) > 0 {
 		f.legend = append(f.legend, entry{"× did not fit into memory", draw.LineStyle{}})
 	}
-	return f.writeAt(path)
+	return f.write(path)
 }

@@ -329,8 +329,12 @@ func advice(r evaluate.Recalibration) string {
 	if images < 100 || r.Temperature < 0.02 || r.Temperature > 50 {
 		return "These images are too few, or too few of them are mistaken, to fit a temperature that could be trusted on others."
 	}
-	return fmt.Sprintf("The fitted temperature makes the true labels most likely; its figures are those of images that it "+
-		"was not fitted to, each half by the other. To serve with it, write \"temperature\": %s into the model's torchlit.json.",
+	what := "The fitted temperature makes the true labels most likely; its figures are those of images that it was not fitted to, " +
+		"each half by the other. "
+	if math.Abs(r.Temperature/r.Served-1) < 0.02 {
+		return what + "The temperature that the model is served with is as good."
+	}
+	return what + fmt.Sprintf("To serve with it, write \"temperature\": %s into the model's torchlit.json.",
 		strconv.FormatFloat(r.Temperature, 'f', 4, 64))
 }
 

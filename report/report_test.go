@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -377,6 +378,45 @@ func TestTemperature(t *testing.T) {
 	page = pageOf(t, e)
 	assert.Contains(t, text(page), "1, none")
 	assert.Contains(t, text(page), "1.7, as served")
+}
+
+// TestAdvice: a temperature is recommended where it is worth something.
+func TestAdvice(t *testing.T) {
+	f := func(says string, served float64, n int) {
+		t.Helper()
+		a := answers(5, 5, n)
+		e := evaluation(a)
+		if served == 0 {
+			served = evaluate.Recalibrate(a, 1).Temperature
+			for _, row := range a.Probabilities {
+				total := float32(0)
+				for j, p := range row {
+					row[j] = float32(math.Pow(float64(p), 1/served))
+					total += row[j]
+				}
+				for j := range row {
+					row[j] /= total
+				}
+			}
+		}
+		e.Temperature = served
+		assert.Contains(t, text(pageOf(t, e)), says)
+	}
+	f(`write "temperature": `, 3, 2000)
+	f("The temperature that the model is served with is as good.", 0, 2000)
+	f("too few", 1, 50)
+}
+
+// TestConcurrent: several reports may be drawn at once.
+func TestConcurrent(t *testing.T) {
+	var wg sync.WaitGroup
+	for i := range 3 {
+		wg.Go(func() {
+			_, err := report.Page(evaluation(answers(4+i, 4, 50)))
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
 }
 
 func TestThumbnails(t *testing.T) {

@@ -50,7 +50,7 @@ func TrainingCurves(metricsCSV, dir string) error {
 	if err != nil {
 		return fmt.Errorf("cannot draw training curves of %q: %w", metricsCSV, err)
 	}
-	return fig.writeAt(filepath.Join(dir, fig.name))
+	return fig.write(filepath.Join(dir, fig.name))
 }
 
 // metric is a column of a metrics file, without its empty cells.

@@ -88,9 +88,9 @@ func (m measured) figures() []figure {
 		rocFigure(m.roc), precisionRecallFigure(m.pr), distributionFigure(m.report))
 }
 
-// Metrics are the headline figures, flat, as metrics.json has them. A figure that
-// cannot be known is left out.
-type Metrics struct {
+// headline is what metrics.json has: the figures, flat. One that cannot be known is
+// left out.
+type headline struct {
 	N                int      `json:"n"`
 	Accuracy         float64  `json:"accuracy"`
 	AccuracyLow      float64  `json:"accuracy_low"` // 95 %
@@ -124,7 +124,7 @@ type Metrics struct {
 
 func (m measured) metrics() []byte {
 	r, c := m.report, m.recalibration
-	out := Metrics{
+	out := headline{
 		N: r.N, Accuracy: r.Accuracy, AccuracyLow: r.AccuracyInterval[0], AccuracyHigh: r.AccuracyInterval[1],
 		BalancedAccuracy: r.BalancedAccuracy, Top5Accuracy: r.Top5Accuracy,
 		MacroPrecision: r.Macro.Precision, MacroRecall: r.Macro.Recall, MacroF1: r.Macro.F1, WeightedF1: r.Weighted.F1,
