@@ -3,8 +3,11 @@
 package pretrained_test
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,7 +29,12 @@ import (
 func TestInteropTimm(t *testing.T) {
 	python := interop.Python(t, interop.Torch...)
 	dir := t.TempDir()
-	t.Log(interop.Run(t, python, "testdata/answers.py", dir))
+	t.Log(interop.Run(t, python, "testdata/answers.py", append([]string{dir}, slices.Sorted(maps.Keys(pretrained.DefaultTags()))...)...))
+	data, err := os.ReadFile(filepath.Join(dir, "tags.json"))
+	require.NoError(t, err)
+	var tags map[string]string
+	require.NoError(t, json.Unmarshal(data, &tags))
+	assert.Equal(t, tags, pretrained.DefaultTags())
 	h := hubtest.New(t)
 	opts := pretrained.Options{Hub: &hub.Client{Endpoint: h.URL, Cache: t.TempDir(), Backoff: time.Millisecond}}
 	for _, architecture := range []string{"resnet18", "resnet18d", "resnext50_32x4d"} {

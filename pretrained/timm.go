@@ -9,8 +9,9 @@ import (
 )
 
 // defaultTags are timm 1.0's choices of a training for an architecture that is named
-// alone. Two of its choices are missing: resnext101_32x4d and resnext101_32x16d, whose
-// weights may not be used commercially, are to be asked for by their tags.
+// alone. Two of its choices are missing: those of resnext101_32x4d and
+// resnext101_32x16d, which may not be used commercially, are to be asked for by their
+// tags. resnet200 has none.
 func defaultTags() map[string]string {
 	return map[string]string{
 		"resnet18": "a1_in1k", "resnet26": "bt_in1k", "resnet34": "a1_in1k", "resnet50": "a1_in1k",
@@ -34,9 +35,12 @@ func timmID(name string) (string, error) {
 	}
 	if !tagged {
 		tag := defaultTags()[architecture]
-		if tag == "" {
+		switch {
+		case tag == "" && strings.HasPrefix(architecture, "resnext"):
 			return "", fmt.Errorf("%s has several trainings and no default; name one, such as %s.fb_swsl_ig1b_ft_in1k, after reading its licence",
-				architecture, "resnext101_32x4d")
+				architecture, architecture)
+		case tag == "":
+			return "", fmt.Errorf("there are no weights of %s in timm; give a repository, a folder or a file", architecture)
 		}
 		name += "." + tag
 	}

@@ -1,7 +1,9 @@
-"""Saves networks with timm and torchvision, and what they answer.
+"""Saves networks with timm and torchvision, and what they answer; and the default tags
+of architectures.
 
-    python answers.py DIR
+    python answers.py DIR ARCHITECTURE...
 """
+import json
 import pathlib
 import sys
 
@@ -36,4 +38,6 @@ with torch.inference_mode():
     model = train(torchvision.models.resnet18())
     torch.save(model.state_dict(), root / "torchvision.pth", _use_new_zipfile_serialization=False)
     safetensors.torch.save_file({"images": images, "logits": model(images)}, root / "torchvision.answers.safetensors")
+tags = {name: timm.get_pretrained_cfg(name).tag for name in sys.argv[2:]}
+(root / "tags.json").write_text(json.dumps(tags))
 print("timm", timm.__version__, "torchvision", torchvision.__version__)
