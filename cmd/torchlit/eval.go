@@ -82,8 +82,9 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 // answered is what a model said about a folder of images.
 type answered struct {
 	evaluate.Answers
-	files  []string // in the order of the answers
-	passed []dataset.Skipped
+	files       []string // in the order of the answers
+	passed      []dataset.Skipped
+	skipCorrupt bool // it was asked for
 }
 
 // answerFolder classifies every image of the folder. The answers are in the order
@@ -109,7 +110,7 @@ func answerFolder(ctx context.Context, p *pipeline, data string, skipCorrupt boo
 	if err := group.Wait(); err != nil {
 		return answered{}, err
 	}
-	out := answered{passed: listing.Passed}
+	out := answered{passed: listing.Passed, skipCorrupt: skipCorrupt}
 	out.Labels = labels
 	for i, file := range listing.Files {
 		if corrupt[i] != nil {

@@ -21,12 +21,16 @@ func writeReport(dir string, p *pipeline, data string, a answered) error {
 	if t := p.folder.Extras.Temperature; t != nil {
 		temperature = *t
 	}
+	again := []string{"torchlit", "eval", "--model", p.folder.Dir, "--data", data, "--report", dir}
+	if a.skipCorrupt {
+		again = append(again, "--skip-corrupt")
+	}
 	return report.Write(dir, report.Evaluation{
 		Model: modelName(p.folder.Dir), Data: data, Created: time.Now(),
 		Answers: a.Answers, Files: relativeTo(data, a.files), Temperature: temperature,
 		Thumbnail: func(i int) ([]byte, error) { return thumbnail(a.files[i]) },
 		Facts:     []report.Facts{modelFacts(p), inputFacts(p), versionFacts()},
-		Command:   []string{"torchlit", "eval", "--model", p.folder.Dir, "--data", data, "--report", dir},
+		Command:   again,
 	})
 }
 
