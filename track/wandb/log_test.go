@@ -189,7 +189,7 @@ func TestLogGoesOnAfterFailedWrite(t *testing.T) {
 
 func FuzzLogReader(f *testing.F) {
 	f.Add(logOf())
-	f.Add(logOf([]byte("one"), nil, bytes.Repeat([]byte("two"), 30_000)))
+	f.Add(logOf([]byte("one"), nil, bytes.Repeat([]byte("two"), 12_000)))
 	f.Add(logOf([]byte("cut"))[:12])
 	f.Add(append(logOf([]byte("zeros")), make([]byte, 100)...))
 	f.Add(logOf(record(1, kindHistory, historyRecord(3, []pair{{"loss", "0.5"}, {"_runtime", "1.5"}}))))

@@ -134,7 +134,10 @@ func (r *run) Finish(status track.Status, summary map[string]float64) error {
 	for _, name := range sortedKeys(r.models) {
 		errs = append(errs, r.logArtifact(name, "model", r.models[name]))
 	}
-	errs = append(errs, r.end(exitCode(status), summary))
+	if err := r.end(exitCode(status), summary); err != nil {
+		errs = append(errs, err)
+		r.upload.giveUp() // it may wait for an end that could not be written
+	}
 	r.upload.finish(r.info, r.settings.uploadTimeout)
 	return errors.Join(errs...)
 }

@@ -40,11 +40,7 @@ func (r *run) startUpload() {
 		return
 	}
 	u := &upload{command: command, dir: r.dir, done: make(chan error, 1)}
-	for _, dir := range r.older {
-		if !synced(dir) {
-			u.older = append(u.older, dir)
-		}
-	}
+	u.older = slices.DeleteFunc(slices.Clone(r.older), synced)
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
 	go func() {
@@ -57,15 +53,22 @@ func (r *run) startUpload() {
 }
 
 // follow uploads what a run that was killed left behind, so that the server has
-// it when this part asks to resume, and then this part, until its log has the exit
-// record.
+// it when this part asks to resume, and then follows this part until its log has
+// the exit record.
 func (u *upload) follow(ctx context.Context) error {
-	for _, dir := range u.older {
-		if err := u.wandb(ctx, "sync", dir); err != nil {
-			return fmt.Errorf("the part before the resume: %w", err)
+	if len(u.older) > 0 {
+		if err := u.wandb(ctx, append([]string{"sync"}, u.older...)...); err != nil {
+			return err
 		}
 	}
 	return u.wandb(ctx, "beta", "sync", "--live", u.dir)
+}
+
+// giveUp has the upload no longer follow the log; finish uploads what there is.
+func (u *upload) giveUp() {
+	if u != nil {
+		u.cancel()
+	}
 }
 
 // finish waits until the run is uploaded, or the time is over. Called after the
@@ -78,8 +81,9 @@ func (u *upload) finish(run track.Run, timeout time.Duration) {
 	defer stop()
 	defer context.AfterFunc(ctx, u.cancel)()
 	err := <-u.done
+	left := append(slices.DeleteFunc(slices.Clone(u.older), synced), u.dir)
 	if err != nil { // wandb is too old to do it live, or lost the network
-		err = u.wandb(ctx, "sync", u.dir)
+		err = u.wandb(ctx, append([]string{"sync"}, left...)...) // in the order of their beginning
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -89,7 +93,7 @@ func (u *upload) finish(run track.Run, timeout time.Duration) {
 	}
 	if err != nil {
 		run.Warnf("cannot upload the run to W&B: %v%s; see %s, and upload it later with: wandb sync %s",
-			err, u.lastWords(), u.logPath(), strings.Join(append(u.older, u.dir), " "))
+			err, u.lastWords(), u.logPath(), strings.Join(left, " "))
 	}
 }
 

@@ -83,6 +83,17 @@ func TestUploadWithoutClient(t *testing.T) {
 	require.Contains(t, warnings[0], "wandb sync "+r.dir)
 }
 
+// TestUploadOfBrokenLog ends a run whose end cannot be written: the upload that
+// follows the log is not waited for.
+func TestUploadOfBrokenLog(t *testing.T) {
+	command(t, "wandb", `test $1 = beta && exec sleep 300; touch $2/run-r.wandb.synced`)
+	r := start(t, Options{Mode: modeOnline, ID: "r", StatsInterval: -1}, track.Run{Dir: t.TempDir(), Warn: func(s string) { t.Error(s) }})
+	require.NoError(t, r.log.file.Close())
+	begun := time.Now()
+	require.ErrorIs(t, r.Finish(track.StatusFinished, nil), os.ErrClosed)
+	require.Less(t, time.Since(begun), 10*time.Second)
+}
+
 func TestUploadEnvironment(t *testing.T) {
 	env := uploadEnv([]string{"HOME=/h", "WANDB_API_KEY=k", "WANDB_MODE=offline", "WANDB_RUN_ID=x", "WANDB_RESUME=must", "WANDB_DIR=/d"})
 	require.Subset(t, env, []string{"HOME=/h", "WANDB_API_KEY=k"})
