@@ -288,19 +288,22 @@ func TestTables(t *testing.T) {
 	require.Len(t, confusion, 120)
 	assert.Equal(t, predictions[120][1:3], []string{confusion[119].Actual, confusion[119].Predicted})
 
-	images := 0.0
-	for _, row := range readCSV(t, filepath.Join(dir, "calibration.csv"))[1:] {
-		if row[0] == "as served" {
-			images += number(t, row[3])
+	for _, name := range []string{"calibration.csv", "calibration_refitted.csv"} {
+		images := 0.0
+		for _, row := range readCSV(t, filepath.Join(dir, name))[1:] {
+			images += number(t, row[2])
 		}
+		assert.Equal(t, 120.0, images, name)
 	}
-	assert.Equal(t, 120.0, images)
-	roc := readCSV(t, filepath.Join(dir, "roc.csv"))
+	roc := readCSV(t, filepath.Join(dir, "roc_classes.csv"))
 	assert.Equal(t, []string{"class", "false_positive_rate", "true_positive_rate", "threshold"}, roc[0])
 	assert.Equal(t, []string{"micro average", "0", "0", ""}, roc[1])
 	assert.Equal(t, []string{"class 5", "1", "1"}, roc[len(roc)-1][:3])
+	mean := readCSV(t, filepath.Join(dir, "roc.csv"))
+	assert.Equal(t, [][]string{{"false_positive_rate", "true_positive_rate"}, {"1", "1"}}, [][]string{mean[0], mean[len(mean)-1]})
+	assert.Equal(t, []string{"0", "1"}, readCSV(t, filepath.Join(dir, "precision_recall.csv"))[1])
 	assert.Len(t, readCSV(t, filepath.Join(dir, "per_class.csv")), 7)
-	assert.Greater(t, len(readCSV(t, filepath.Join(dir, "precision_recall.csv"))), 100)
+	assert.Greater(t, len(readCSV(t, filepath.Join(dir, "precision_recall_classes.csv"))), 100)
 }
 
 func number(t *testing.T, s string) float64 {

@@ -22,8 +22,12 @@ import (
 //	per_class.csv                     precision, recall, F1, areas of each class
 //	predictions.csv                   file, actual, predicted, probability of each image
 //	confusion.json                    [{"actual", "predicted"}] of each image, as DVC plots them
-//	roc.csv, precision_recall.csv     the curves: class, x, y, threshold
-//	calibration.csv                   the bins of confidence, as served and recalibrated
+//	roc.csv, precision_recall.csv     a mean curve: macro of ROC, micro of precision
+//	roc_classes.csv, …_classes.csv    all curves: class, x, y, threshold
+//	calibration.csv                   the bins of confidence that have images, as served
+//	calibration_refitted.csv          the same at the fitted temperature
+//
+// Tables that DVC plots hold one line each: it would draw several as one.
 //
 // index.html is written last. The answers must have as many rows as truths, and
 // Files as many names where there are any.
@@ -52,9 +56,12 @@ func Write(dir string, e Evaluation) error {
 		{"per_class.csv", m.perClass()},
 		{"predictions.csv", m.predictions()},
 		{"confusion.json", m.confusion()},
-		{"roc.csv", curvesCSV(m.roc, "false_positive_rate", "true_positive_rate")},
-		{"precision_recall.csv", curvesCSV(m.pr, "recall", "precision")},
-		{"calibration.csv", m.calibrationCSV()},
+		{"roc.csv", curveCSV(m.roc.Macro, "false_positive_rate", "true_positive_rate")},
+		{"roc_classes.csv", curvesCSV(m.roc, "false_positive_rate", "true_positive_rate")},
+		{"precision_recall.csv", curveCSV(m.pr.Micro, "recall", "precision")},
+		{"precision_recall_classes.csv", curvesCSV(m.pr, "recall", "precision")},
+		{"calibration.csv", binsCSV(m.recalibration.AsServed)},
+		{"calibration_refitted.csv", binsCSV(m.recalibration.Refitted)},
 		{"index.html", page},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, file.name), file.data, 0o644); err != nil {
@@ -214,6 +221,14 @@ func (m measured) confusion() []byte {
 	return encodeJSON(answers, "")
 }
 
+func curveCSV(c evaluate.Curve, x, y string) []byte {
+	rows := make([][]string, len(c.X))
+	for i := range c.X {
+		rows[i] = []string{decimal(c.X[i]), decimal(c.Y[i])}
+	}
+	return encodeCSV([]string{x, y}, rows)
+}
+
 // curvesCSV has the averages and, unless they are too many to plot, the classes.
 func curvesCSV(set evaluate.CurveSet, x, y string) []byte {
 	curves := []evaluate.Curve{set.Micro, set.Macro}
@@ -233,17 +248,12 @@ func curvesCSV(set evaluate.CurveSet, x, y string) []byte {
 	return encodeCSV([]string{"class", x, y, "threshold"}, rows)
 }
 
-func (m measured) calibrationCSV() []byte {
+func binsCSV(c evaluate.Calibration) []byte {
 	var rows [][]string
-	for _, one := range []struct {
-		name string
-		c    evaluate.Calibration
-	}{{"as served", m.recalibration.AsServed}, {"recalibrated", m.recalibration.Refitted}} {
-		for _, b := range one.c.Bins {
-			if b.N > 0 {
-				rows = append(rows, []string{one.name, decimal(b.Low), decimal(b.High), strconv.Itoa(b.N), decimal(b.Confidence), decimal(b.Accuracy)})
-			}
+	for _, b := range c.Bins {
+		if b.N > 0 {
+			rows = append(rows, []string{decimal(b.Low), decimal(b.High), strconv.Itoa(b.N), decimal(b.Confidence), decimal(b.Accuracy)})
 		}
 	}
-	return encodeCSV([]string{"probabilities", "low", "high", "n", "confidence", "accuracy"}, rows)
+	return encodeCSV([]string{"low", "high", "n", "confidence", "accuracy"}, rows)
 }
