@@ -24,6 +24,7 @@ type upload struct {
 	command string   // the wandb command
 	older   []string // folders of earlier parts of the run that are not uploaded yet
 	dir     string   // this part's folder
+	resumed bool     // this part goes behind others
 	cancel  func()
 	done    chan error // has what follow returned
 }
@@ -39,7 +40,7 @@ func (r *run) startUpload() {
 		r.info.Warnf("cannot upload the run to W&B: there is no wandb command; upload it later from this machine with: pip install wandb && wandb sync %s", r.dir)
 		return
 	}
-	u := &upload{command: command, dir: r.dir, done: make(chan error, 1)}
+	u := &upload{command: command, dir: r.dir, resumed: r.settings.resume, done: make(chan error, 1)}
 	u.older = slices.DeleteFunc(slices.Clone(r.older), synced)
 	ctx, cancel := context.WithCancel(context.Background())
 	u.cancel = cancel
@@ -83,7 +84,9 @@ func (u *upload) finish(run track.Run, timeout time.Duration) {
 	err := <-u.done
 	left := append(slices.DeleteFunc(slices.Clone(u.older), synced), u.dir)
 	if err != nil { // wandb is too old to do it live, or lost the network
-		err = u.wandb(ctx, append([]string{"sync"}, left...)...) // in the order of their beginning
+		if err = u.canAppend(ctx); err == nil {
+			err = u.wandb(ctx, append([]string{"sync"}, left...)...) // in the order of their beginning
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -95,6 +98,28 @@ func (u *upload) finish(run track.Run, timeout time.Duration) {
 		run.Warnf("cannot upload the run to W&B: %v%s; see %s, and upload it later with: wandb sync %s",
 			err, u.lastWords(), u.logPath(), strings.Join(left, " "))
 	}
+}
+
+// canAppend refuses to upload a resumed part with a client that does not know of
+// them, and would replace what the parts before it uploaded.
+func (u *upload) canAppend(ctx context.Context) error {
+	if !u.resumed {
+		return nil
+	}
+	cmd := exec.CommandContext(ctx, u.command, "--version")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return err
+	}
+	var v [3]int
+	if _, err := fmt.Sscanf(string(out), "wandb, version %d.%d.%d", &v[0], &v[1], &v[2]); err != nil {
+		return fmt.Errorf("wandb --version says %q", out)
+	}
+	if slices.Compare(v[:], []int{0, 28, 1}) < 0 {
+		return fmt.Errorf("wandb %d.%d.%d would write a resumed run over its first part: pip install -U wandb", v[0], v[1], v[2])
+	}
+	return nil
 }
 
 // synced looks for the mark that wandb leaves beside an uploaded log.

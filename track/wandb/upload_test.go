@@ -53,6 +53,45 @@ func TestUploadByOldClient(t *testing.T) {
 	require.Equal(t, "beta sync --live DIR\nsync DIR\n", calls)
 }
 
+// TestUploadOfResumedRun has clients without `beta sync`, one of which also takes a
+// resumed part for a whole run.
+func TestUploadOfResumedRun(t *testing.T) {
+	f := func(version string, wantCalls int, wantWarning string) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "calls")
+		write(t, out, "")
+		t.Setenv("CALLS", out)
+		command(t, "wandb", `case $1 in
+--version) echo "wandb, version `+version+`";;
+sync) echo "$@" >>$CALLS; shift; for dir; do touch $dir/run-r.wandb.synced; done;;
+*) exit 2;;
+esac`)
+		info := track.Run{Dir: t.TempDir()}
+		opts := Options{Mode: modeOffline, ID: "r", StatsInterval: -1}
+		first := start(t, opts, info)
+		first.kill()
+		var warnings []string
+		info.Resumed, info.Warn = true, func(s string) { warnings = append(warnings, s) }
+		opts.Mode = modeOnline
+		second := start(t, opts, info)
+		require.NoError(t, second.Finish(track.StatusFinished, nil))
+		calls := strings.Split(strings.TrimSpace(read(t, out)), "\n")
+		require.Len(t, calls, wantCalls)
+		require.Equal(t, "sync "+first.dir, calls[0])
+		if wantWarning == "" {
+			require.Empty(t, warnings)
+			require.Equal(t, "sync "+second.dir, calls[1])
+			return
+		}
+		require.Len(t, warnings, 1)
+		require.Contains(t, warnings[0], wantWarning)
+	}
+	f("0.28.1", 2, "")
+	f("1.0.0rc1", 2, "")
+	f("0.22.3", 1, "wandb 0.22.3 would write a resumed run over its first part: pip install -U wandb")
+	f("unknown", 1, "wandb --version says")
+}
+
 func TestUploadFails(t *testing.T) {
 	f := func(script string, timeout time.Duration, want ...string) {
 		t.Helper()
