@@ -88,6 +88,12 @@ func (c testCase) compose() (string, error) {
 	if err := cfg.Tree.Resolve(); err == nil {
 		replaced = cfg.Tree.YAML()
 	}
+	if replaced == resolved {
+		replaced = "same\n"
+	}
+	if resolved == plain {
+		resolved = "same\n"
+	}
 	return strings.Join([]string{choices, plain, resolved, replaced}, "---\n"), nil
 }
 

@@ -11,6 +11,7 @@ package hydra
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -206,10 +207,22 @@ func (l *Loader) merge(repo *repository, defaults []Default, now time.Time) (*om
 				if err := tree.Merge(l.Base); err != nil {
 					panic("BUG: the base config does not fit: " + err.Error())
 				}
+				tree.Demand(withHydra(l.Base.Type()))
 			}
 		}
 	}
 	return tree, nil
+}
+
+// withHydra is a base config's type, which takes the key hydra, too.
+func withHydra(t *omegaconf.Type) *omegaconf.Type {
+	if t == nil || t.Fields == nil {
+		return t
+	}
+	both := *t
+	both.Fields = maps.Clone(t.Fields)
+	both.Fields["hydra"] = hydraType
+	return &both
 }
 
 func setDir(h *omegaconf.Node, key, dir string) error {

@@ -63,7 +63,7 @@ func format(v any) (string, error) {
 	case Quoted:
 		return v.String(), nil
 	case string:
-		return escape(v), nil
+		return unquoted(v), nil
 	case []any:
 		var parts []string
 		for _, item := range v {
@@ -94,6 +94,16 @@ func format(v any) (string, error) {
 		return omegaconf.Str(v), nil
 	}
 	return fmt.Sprint(v), nil
+}
+
+// unquoted writes text with escapes; with quotes if it holds a character that has no
+// escape, such as a letter with an accent.
+func unquoted(s string) string {
+	text := escape(s)
+	if _, err := scan("k=" + text); err != nil {
+		return Quoted{Text: s, Quote: '\''}.String()
+	}
+	return text
 }
 
 // escape puts a backslash before each character that means something in a value.

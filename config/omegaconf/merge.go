@@ -102,17 +102,15 @@ func (n *Node) replaceList(src *Node) error {
 // setItem puts a copy of src at key of a mapping.
 func (n *Node) setItem(key any, src *Node, r rules) error {
 	old := n.items[key]
-	if old == nil && !r.force && (r.closed || n.typ.closed()) {
+	want, known := n.typ.item(key)
+	if old == nil && !known && !r.force && (r.closed || n.typ.closed()) {
 		return &KeyError{Path: n.pathOf(key), Siblings: n.names()}
+	}
+	if old != nil {
+		want = old.typ
 	}
 	c := src.copyNode()
 	c.typ = nil
-	want := n.typ.elem()
-	if old != nil {
-		want = old.typ
-	} else if want == nil {
-		c.typ = src.typ
-	}
 	if want != nil {
 		if err := c.conform(want, n.pathOf(key)); err != nil {
 			return err

@@ -19,12 +19,21 @@ type Type struct {
 
 func (t *Type) closed() bool { return t != nil && t.Fields != nil }
 
-func (t *Type) elem() *Type {
+// item is what a mapping of type t demands of an item, and whether it knows the key.
+func (t *Type) item(key any) (_ *Type, known bool) {
 	if t == nil {
-		return nil
+		return nil, false
 	}
-	return t.Elem
+	if t.Fields == nil {
+		return t.Elem, false
+	}
+	name, _ := key.(string)
+	field, known := t.Fields[name]
+	return field, known
 }
+
+// Type is what n has to keep to; nil if nothing is demanded.
+func (n *Node) Type() *Type { return n.typ }
 
 // Demand makes n and what is below it keep to t from now on. What n holds has to
 // fit already: it panics otherwise, as t and n are both the program's own.

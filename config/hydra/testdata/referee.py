@@ -86,6 +86,10 @@ def composed(case):
             replaced = OmegaConf.to_yaml(cfg)
         except Exception:
             replaced = "error"
+        if replaced == resolved:
+            replaced = "same\n"
+        if resolved == plain:
+            resolved = "same\n"
         return "---\n".join([choices, plain, resolved, replaced])
 
 
@@ -97,7 +101,7 @@ def sweep(case):
         )
         conf = cfg.hydra.sweeper
         lines = [f"{k}={v}" for k, v in (conf.params or {}).items()]
-        lines += list(cfg.hydra.overrides.task)
+        lines += OmegaConf.to_container(cfg.hydra.overrides.task, resolve=False)
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(lines)
         batches = BasicSweeper.split_arguments(parsed, conf.max_batch_size)
         out = []
