@@ -34,6 +34,7 @@ const (
 type saved struct {
 	Position position `json:"position"`
 	Config   Config   `json:"config"`
+	Facts    facts    `json:"facts"`
 }
 
 // tensors lists everything of the run that is a tensor, by its name in a checkpoint. The
@@ -68,7 +69,7 @@ func (r *run) save() error {
 	r.rank(filepath.Base(path))
 	now := r.at
 	now.Elapsed = r.elapsed()
-	state, err := json.Marshal(saved{now, r.cfg})
+	state, err := json.Marshal(saved{now, r.cfg, r.facts()})
 	if err != nil {
 		return fmt.Errorf("cannot describe the checkpoint: %w", err)
 	}
@@ -108,12 +109,8 @@ func newest(runDir string) (file *safetensors.File, state saved, path string, er
 		return nil, state, "", fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
 	}
 	path = found[len(found)-1]
-	if file, err = safetensors.Open(path); err != nil {
-		return nil, state, path, fmt.Errorf("cannot resume from %q: %w; delete it to go on from the one before", path, err)
-	}
-	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &state); err != nil {
-		file.Close()
-		return nil, state, path, fmt.Errorf("cannot resume from %q: its metadata is no run's: %w", path, err)
+	if file, state, err = openCheckpoint(path); err != nil {
+		return nil, state, path, fmt.Errorf("cannot resume: %w; delete it to go on from the one before", err)
 	}
 	return file, state, path, nil
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -15,6 +16,9 @@ var (
 	Std  = [3]float64{0.2470, 0.2435, 0.2616}
 )
 
+// errTooFewImages is wrapped when there is not one whole batch.
+var errTooFewImages = errors.New("too few images")
+
 // openData opens the training and the validation set and plans the steps.
 func (r *run) openData() error {
 	var err error
@@ -26,7 +30,7 @@ func (r *run) openData() error {
 	}
 	batch := r.cfg.Data.BatchSize
 	if r.perEpoch = r.train.Len() / batch; r.perEpoch == 0 {
-		return fmt.Errorf("cannot train on %d images in batches of %d: lower data.batch_size", r.train.Len(), batch)
+		return fmt.Errorf("%w: cannot train on %d images in batches of %d; lower data.batch_size", errTooFewImages, r.train.Len(), batch)
 	}
 	t := &r.cfg.Trainer
 	r.perEpoch = t.LimitTrainBatches.Of(r.perEpoch)

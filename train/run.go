@@ -33,6 +33,8 @@ type run struct {
 	log        track.Tracker     // nil for none
 	profile    *profile          // nil for none
 
+	trialLoader *dataset.Loader // of a finder's steps
+
 	perEpoch int // batches
 	steps    int // of the optimizer, in the whole run
 	began    time.Time
