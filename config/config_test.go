@@ -28,6 +28,11 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
+func writeBeside(t *testing.T, path, name, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(text), 0o644))
+}
+
 func TestLoad(t *testing.T) {
 	path := write(t, "optim:\n  lr: 0.1\nname: a\n")
 	var s settings

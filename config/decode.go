@@ -116,7 +116,10 @@ func decodeMap(n *omegaconf.Node, v reflect.Value, path string) error {
 	if n.Kind() != omegaconf.Map {
 		return fmt.Errorf("cannot set %s: it is a mapping, not a %s", path, n.Kind())
 	}
-	m := reflect.MakeMap(v.Type())
+	m := reflect.New(v.Type()).Elem()
+	if len(n.Keys()) > 0 {
+		m = reflect.MakeMap(v.Type())
+	}
 	for _, k := range n.Keys() {
 		item := reflect.New(v.Type().Elem()).Elem()
 		if err := decode(n.Get(k), item, join(path, omegaconf.Str(k))); err != nil {
@@ -137,7 +140,7 @@ func decodeList(n *omegaconf.Node, v reflect.Value, path string) error {
 		return fmt.Errorf("cannot set %s to %d values: it has %d", path, len(items), v.Len())
 	}
 	list := reflect.New(v.Type()).Elem()
-	if v.Kind() == reflect.Slice {
+	if v.Kind() == reflect.Slice && len(items) > 0 { // an empty list is nil, as a default is
 		list = reflect.MakeSlice(v.Type(), len(items), len(items))
 	}
 	for i, item := range items {

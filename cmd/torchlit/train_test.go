@@ -12,10 +12,10 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
-// What train leaves is what eval and predict take, and resume goes on from it.
-func TestTrainThenEval(t *testing.T) {
-	torchtest.Need(t)
-	data, run := t.TempDir(), filepath.Join(t.TempDir(), "run")
+// writeImages makes a data set of two classes.
+func writeImages(t testing.TB) string {
+	t.Helper()
+	data := t.TempDir()
 	for _, split := range []string{"train", "test"} {
 		for c, class := range []string{"small", "large"} {
 			dir := filepath.Join(data, split, class)
@@ -26,6 +26,13 @@ func TestTrainThenEval(t *testing.T) {
 			}
 		}
 	}
+	return data
+}
+
+// What train leaves is what eval and predict take, and resume goes on from it.
+func TestTrainThenEval(t *testing.T) {
+	torchtest.Need(t)
+	data, run := writeImages(t), filepath.Join(t.TempDir(), "run")
 	settings := []string{"train", "data.dir=" + data, "data.batch_size=4", "data.sizes=[]", "data.pad=1",
 		"trainer.precision=32", "trainer.max_epochs=1", "output_dir=" + run}
 	out, stderr, code := runCommand(t, settings...)
@@ -33,6 +40,7 @@ func TestTrainThenEval(t *testing.T) {
 	assert.Contains(t, out, "model in "+filepath.Join(run, "model"))
 	assert.Contains(t, stderr, "training on 16 images of 2 classes, validating on 16")
 	assert.FileExists(t, filepath.Join(run, "metrics.csv"))
+	assert.FileExists(t, filepath.Join(run, ".hydra", "config.yaml"))
 
 	out, stderr, code = runCommand(t, "eval", "--model", filepath.Join(run, "model"), "--data", filepath.Join(data, "test"))
 	require.Zero(t, code, stderr)
