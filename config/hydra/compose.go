@@ -12,9 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +116,7 @@ func checkSweeps(overrides []*Override, mode Mode) error {
 // repository opens the search path; hydra.searchpath, in the primary config or among
 // the overrides, adds to it.
 func (l *Loader) repository(overrides []*Override) (*repository, string, error) {
-	repo := newRepository(append([]Source{builtinSource()}, l.Sources...))
+	repo := newRepository(l.Sources)
 	name := l.Name
 	if name == "" {
 		name = emptyConfig
@@ -247,181 +244,6 @@ func (l *Loader) now() time.Time {
 	return l.Now
 }
 
-// apply changes a value of the tree.
-func (l *Loader) apply(o *Override, tree *omegaconf.Node) error {
-	if o.HasPkg {
-		return fmt.Errorf("there is no config group %q", o.Key)
-	}
-	value := o.plain()
-	switch o.Op {
-	case Delete:
-		return suggest(tree.Delete(o.Key, value), tree, o.Key)
-	case ForceAdd:
-		return tree.Update(o.Key, value, true)
-	case Add:
-		there, err := tree.Select(o.Key)
-		if err != nil {
-			return err
-		}
-		switch value.(type) {
-		case []any, omegaconf.Dict:
-		default:
-			if there != nil && !there.IsNull() && !there.IsMissing() {
-				return fmt.Errorf("%q is there already: leave out the + to change it, or write ++ to add or change it", o.Key)
-			}
-		}
-		return tree.Update(o.Key, value, true)
-	}
-	err := tree.Update(o.Key, value, false)
-	var unknown *omegaconf.KeyError
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	err = suggest(err, tree, o.Key)
-	if l.Base != nil { // which keys there are is settled
-		return err
-	}
-	return fmt.Errorf("%w (to add it, write +%s)", err, o.Line)
-}
-
-// suggest adds the nearest key that exists to an error about one that does not.
-func suggest(err error, tree *omegaconf.Node, key string) error {
-	var unknown *omegaconf.KeyError
-	switch {
-	case errors.As(err, &unknown):
-		key = unknown.Path
-	case !errors.Is(err, omegaconf.ErrNotThere):
-		return err
-	}
-	keys := tree.Paths()
-	if !strings.HasPrefix(key, "hydra") {
-		keys = slices.DeleteFunc(keys, func(k string) bool { return strings.HasPrefix(k, "hydra.") || k == "hydra" })
-	}
-	// The siblings are nearest: the prefix is right already.
-	if unknown != nil {
-		prefix := key[:strings.LastIndexByte(key, '.')+1]
-		for _, sibling := range unknown.Siblings {
-			keys = append(keys, prefix+sibling)
-		}
-	}
-	nearest, _ := Nearest(key, keys)
-	if nearest == "" {
-		return err
-	}
-	return fmt.Errorf("%w; the nearest is %q", err, nearest)
-}
-
-// fillHydra sets what hydra tells a job about itself.
-func (l *Loader) fillHydra(tree *omegaconf.Node, overrides []*Override, picked *choices, repo *repository) error {
-	h := tree.Get("hydra")
-	var task, hydra []string
-	for _, o := range overrides {
-		if o.IsHydra() {
-			hydra = append(hydra, o.Line)
-		} else {
-			task = append(task, o.Line)
-		}
-	}
-	if err := addOverrides(h, hydra, task); err != nil {
-		return err
-	}
-	known := h.Get("runtime").Get("choices")
-	for _, key := range picked.knownOrder {
-		if err := known.Set(key, picked.known[key]); err != nil {
-			return err
-		}
-	}
-	if err := copyEnvironment(h.Get("job")); err != nil {
-		return err
-	}
-	cwd, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("cannot tell the working directory: %w", err)
-	}
-	var sources []any
-	for _, s := range repo.sources {
-		path := s.Path
-		if s.Scheme == "file" {
-			if path, err = filepath.Abs(path); err != nil {
-				return err
-			}
-		}
-		sources = append(sources, source(path, s.Scheme, s.Provider))
-	}
-	sources = append(sources, source("", "structured", "schema"))
-	job := h.Get("job")
-	name, dirname := any(l.Job), overrideDirname(job, task)
-	if n := job.Get("name"); !n.IsMissing() {
-		name = n
-	}
-	var configName any
-	if l.Name != "" {
-		configName = l.Name
-	}
-	return errors.Join(
-		h.Update("runtime.version", Version, false),
-		h.Update("runtime.version_base", versionBase, false),
-		h.Update("runtime.cwd", cwd, false),
-		h.Update("runtime.config_sources", sources, false),
-		h.Update("job.name", name, false),
-		h.Update("job.override_dirname", dirname, false),
-		h.Update("job.config_name", configName, false),
-	)
-}
-
-func source(path, scheme, provider string) any {
-	return omegaconf.Dict{{Key: "path", Value: path}, {Key: "schema", Value: scheme}, {Key: "provider", Value: provider}}
-}
-
-func addOverrides(h *omegaconf.Node, hydra, task []string) error {
-	for _, line := range hydra {
-		if err := h.Get("overrides").Get("hydra").Append(line); err != nil {
-			return err
-		}
-	}
-	for _, line := range task {
-		if err := h.Get("overrides").Get("task").Append(line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// copyEnvironment does what hydra.job.env_copy asks for.
-func copyEnvironment(job *omegaconf.Node) error {
-	for _, item := range job.Get("env_copy").Items() {
-		name, _ := item.Text()
-		value, ok := os.LookupEnv(name)
-		if !ok {
-			return fmt.Errorf("hydra.job.env_copy names %q, which the environment does not have", name)
-		}
-		if err := job.Get("env_set").Set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-var equalSign = regexp.MustCompile("=")
-
-// overrideDirname is a name made of the overrides.
-func overrideDirname(job *omegaconf.Node, task []string) string {
-	settings := job.Get("config").Get("override_dirname")
-	text := func(key string) string { return omegaconf.Str(settings.Get(key)) }
-	var exclude []string
-	for _, item := range settings.Get("exclude_keys").Items() {
-		exclude = append(exclude, omegaconf.Str(item))
-	}
-	var lines []string
-	for _, line := range task {
-		if o, err := ParseOverride(line); err == nil && !slices.Contains(exclude, o.Key) {
-			lines = append(lines, line)
-		}
-	}
-	slices.Sort(lines)
-	return equalSign.ReplaceAllLiteralString(strings.Join(lines, text("item_sep")), text("kv_sep"))
-}
-
 // AddGroups makes each override that chooses an option of a group add it, for a
 // primary config that has no defaults list: "optim=adamw" becomes "+optim=adamw".
 // What is no valid override stays as it is.
@@ -429,7 +251,7 @@ func (l *Loader) AddGroups(overrides []string) []string {
 	repo := newRepository(l.Sources)
 	lines := slices.Clone(overrides)
 	for i, line := range lines {
-		if o, err := ParseOverride(line); err == nil && o.Op == Change && o.Key != "" && repo.groupExists(o.Key) {
+		if o, err := ParseOverride(line); err == nil && o.Op == Change && o.Key != "" && !o.IsHydra() && repo.groupExists(o.Key) {
 			lines[i] = "+" + line
 		}
 	}

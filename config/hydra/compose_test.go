@@ -127,8 +127,8 @@ func TestSearchPath(t *testing.T) {
 }
 
 func TestAddGroups(t *testing.T) {
-	got := loader("config").AddGroups([]string{"db=mysql", "name=x", "+db=mysql", "=", "server@a=nginx", "a b"})
-	assert.Equal(t, []string{"+db=mysql", "name=x", "+db=mysql", "=", "+server@a=nginx", "a b"}, got)
+	got := loader("config").AddGroups([]string{"db=mysql", "name=x", "+db=mysql", "=", "server@a=nginx", "hydra/job_logging=none", "a b"})
+	assert.Equal(t, []string{"+db=mysql", "name=x", "+db=mysql", "=", "+server@a=nginx", "hydra/job_logging=none", "a b"}, got)
 }
 
 func TestMode(t *testing.T) {

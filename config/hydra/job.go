@@ -231,7 +231,7 @@ func (l *Loader) product(cfg *Config) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	repo := newRepository(append([]Source{builtinSource()}, l.Sources...))
+	repo := newRepository(l.Sources)
 	var keys []string
 	choices := map[string][]string{}
 	for _, o := range parsed {

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/torchlit/torchlit/config/omegaconf"
 )
@@ -71,9 +73,35 @@ type repository struct {
 	files   map[string]*file // nil: there is none of this name
 }
 
+// newRepository searches hydra's own configs, and then the sources.
 func newRepository(sources []Source) *repository {
-	return &repository{sources: sources, files: map[string]*file{}}
+	return &repository{
+		sources: append([]Source{builtinSource()}, sources...),
+		files:   maps.Clone(builtinFiles()),
+	}
 }
+
+// builtinFiles reads hydra's own configs once. Composing only copies from them.
+var builtinFiles = sync.OnceValue(func() map[string]*file {
+	files := map[string]*file{}
+	s := builtinSource()
+	err := fs.WalkDir(s.FS, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(s.FS, p)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSuffix(p, ".yaml")
+		files[name], err = parseFile(name, data)
+		return err
+	})
+	if err != nil {
+		panic("BUG: hydra's own configs are broken: " + err.Error())
+	}
+	return files
+})
 
 func (r *repository) groupExists(p string) bool {
 	return slices.ContainsFunc(r.sources, func(s Source) bool { return s.isGroup(p) })
