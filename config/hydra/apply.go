@@ -9,15 +9,15 @@ import (
 	"github.com/torchlit/torchlit/config/omegaconf"
 )
 
-// apply changes a value of the tree.
-func (l *Loader) apply(o *Override, tree *omegaconf.Node) error {
+// apply changes a value of the tree. Groups are the names that may have been meant.
+func (l *Loader) apply(o *Override, tree *omegaconf.Node, groups []string) error {
 	if o.HasPkg {
 		return fmt.Errorf("there is no config group %q", o.Key)
 	}
 	value := o.plain()
 	switch o.Op {
 	case Delete:
-		return suggest(tree.Delete(o.Key, value), tree, o.Key)
+		return suggest(tree.Delete(o.Key, value), tree, o.Key, groups)
 	case ForceAdd:
 		return tree.Update(o.Key, value, true)
 	case Add:
@@ -39,7 +39,7 @@ func (l *Loader) apply(o *Override, tree *omegaconf.Node) error {
 	if !errors.As(err, &unknown) {
 		return err
 	}
-	err = suggest(err, tree, o.Key)
+	err = suggest(err, tree, o.Key, groups)
 	if l.Base != nil { // which keys there are is settled
 		return err
 	}
@@ -47,7 +47,7 @@ func (l *Loader) apply(o *Override, tree *omegaconf.Node) error {
 }
 
 // suggest adds the nearest key that exists to an error about one that does not.
-func suggest(err error, tree *omegaconf.Node, key string) error {
+func suggest(err error, tree *omegaconf.Node, key string, groups []string) error {
 	var unknown *omegaconf.KeyError
 	switch {
 	case errors.As(err, &unknown):
@@ -55,9 +55,9 @@ func suggest(err error, tree *omegaconf.Node, key string) error {
 	case !errors.Is(err, omegaconf.ErrNotThere):
 		return err
 	}
-	keys := tree.Paths()
+	keys := append(tree.Paths(), groups...)
 	if !strings.HasPrefix(key, "hydra") {
-		keys = slices.DeleteFunc(keys, func(k string) bool { return strings.HasPrefix(k, "hydra.") || k == "hydra" })
+		keys = slices.DeleteFunc(keys, func(k string) bool { return k == "hydra" || strings.HasPrefix(k, "hydra.") || strings.HasPrefix(k, "hydra/") })
 	}
 	// The siblings are nearest: the prefix is right already.
 	if unknown != nil {

@@ -90,7 +90,7 @@ func (l *Loader) Compose(overrides []string, mode Mode) (*Config, error) {
 		return nil, err
 	}
 	for _, o := range picked.values {
-		if err := l.apply(o, cfg.Tree); err != nil {
+		if err := l.apply(o, cfg.Tree, picked.knownOrder); err != nil {
 			return nil, fmt.Errorf("cannot use override %q: %w", o.Line, err)
 		}
 	}
@@ -192,7 +192,7 @@ func (l *Loader) merge(repo *repository, defaults []Default, now time.Time) (*om
 			}
 		}
 		if err := tree.Merge(embedded); err != nil {
-			return nil, fmt.Errorf("in config %q: %w", d.Config, suggest(err, tree, ""))
+			return nil, fmt.Errorf("in config %q: %w", d.Config, suggest(err, tree, "", nil))
 		}
 		if d.Config == "hydra/config" {
 			h := tree.Get("hydra")

@@ -37,6 +37,7 @@ func TestComposeErrors(t *testing.T) {
 	}
 	f("config", "db.usr=x", `there is no key "db.usr"; the nearest is "db.user" (to add it, write +db.usr=x)`)
 	f("config", "nested.b={cc:1}", `there is no key "nested.b.cc"; the nearest is "nested.b.c"`)
+	f("experiments", "experimnt=fast", `there is no key "experimnt"; the nearest is "experiment"`)
 	f("config", "db=mysq", `group "db" has no option "mysq"; the nearest is "mysql" of absolute, base`)
 	f("config", "server=caddyserver", `group "server" has no option "caddyserver"; there are apache, nginx, self`)
 	f("notfound", "", `group "db" has no option "nothere", which config "notfound" lists`)
