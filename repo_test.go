@@ -47,7 +47,7 @@ var rooms = map[string]room{
 		why: "a model folder is where training and serving meet: reading one needs no libtorch"},
 	"dataset": {may: []string{"vision", "internal/pickle"}, libraries: []string{"golang.org/x/sync"},
 		why: "a data set is plain Go values, usable without libtorch; CIFAR is published as pickles, too"},
-	"train": {may: []string{"torch", "vision", "dataset", "track", "config", "modeldir", "pretrained", "dist"},
+	"train": {may: []string{"torch", "vision", "dataset", "track", "config", "modeldir", "pretrained", "dist", "evaluate"},
 		why: "the loop knows what it trains with, and nothing of serving"},
 	"dist": {may: []string{"torch"}, libraries: []string{"golang.org/x/sys"},
 		why: "ranks exchange tensors, whatever they are for; a trainer is a user of it"},

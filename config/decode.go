@@ -20,8 +20,8 @@ import (
 // struct does not have is an error, and so is one that is still "???".
 //
 // A number may be given as text. null stands for the zero value. A field that reads
-// itself from text (encoding.TextUnmarshaler) gets any scalar as text, a
-// time.Duration one such as "90s".
+// itself from text (encoding.TextUnmarshaler) gets any scalar as text, also one whose
+// values are lists; a time.Duration gets one such as "90s".
 func Decode(tree *omegaconf.Node, settings any) error {
 	resolved, err := tree.Resolved(true)
 	if errors.Is(err, omegaconf.ErrMissing) {
@@ -54,7 +54,7 @@ func decode(n *omegaconf.Node, v reflect.Value, path string) error {
 		return decodeStruct(n, v, path)
 	case t.Kind() == reflect.Map:
 		return decodeMap(n, v, path)
-	case t.Kind() == reflect.Slice, t.Kind() == reflect.Array:
+	case (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && (n.Kind() != omegaconf.Scalar || !readsText(t)):
 		return decodeList(n, v, path)
 	case n.Kind() != omegaconf.Scalar:
 		return fmt.Errorf("cannot set %s to a %s: it is one value", path, n.Kind())

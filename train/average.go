@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 
-	"github.com/torchlit/torchlit/dataset"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/nn"
 )
@@ -150,11 +149,7 @@ const remeasureBatches = 200
 // remeasure takes the running statistics of batch normalisation anew, as the plain mean
 // over batches of augmented training images at the data's own size.
 func (r *run) remeasure(ctx context.Context) error {
-	side := r.train.Height
-	loader, err := dataset.NewLoader(dataset.LoaderConfig{
-		Source: r.train, BatchSize: r.cfg.Data.BatchSize, Transform: r.augment(side), Shuffle: true, DropLast: true,
-		Seed: r.cfg.Seed, Epoch: r.cfg.Trainer.MaxEpochs,
-	})
+	loader, err := r.epochLoader(r.data.side, r.cfg.Trainer.MaxEpochs, 0)
 	if err != nil {
 		return err
 	}
@@ -184,7 +179,7 @@ func (r *run) remeasure(ctx context.Context) error {
 		}
 		torch.NoGrad(func() {
 			torch.Scope(func(func(torch.Tensor) torch.Tensor) {
-				x, _ := r.input(batch, side)
+				x := r.input(batch)
 				r.autocast(func() { r.net.Forward(x) })
 			})
 		})

@@ -7,13 +7,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/torchlit/torchlit/dataset"
 )
 
 // Validate tells what is wrong with c and what to give instead.
 func (c *Config) Validate() error {
 	return errors.Join(
 		c.Data.validate(), c.Optim.validate(), c.Trainer.validate(), c.Checkpoint.validate(),
-		c.EarlyStopping.validate(), c.validateAverages(), c.Freeze.validate(),
+		c.EarlyStopping.validate(), c.validateAverages(), c.Freeze.validate(), c.validateAugment(),
 		require(c.OutputDir != "", "no run folder: set output_dir"),
 	)
 }
@@ -35,7 +37,17 @@ func (d *Data) validate() error {
 	return errors.Join(
 		require(d.Dir != "", "no data: set data.dir to a folder that holds train/ and test/"),
 		require(d.BatchSize >= 2, "data.batch_size=%d: batch normalisation needs at least 2", d.BatchSize),
-		require(d.Pad >= 0 && d.Cutout >= 0, "data.pad=%d data.cutout=%d: neither may be negative", d.Pad, d.Cutout),
+		require(d.ImageSize == 0 || d.ImageSize >= 8, "data.image_size=%d: give at least 8 pixels, or 0 for the images' own", d.ImageSize),
+		require(d.CropPct > 0 && d.CropPct <= 1, "data.crop_pct=%v: give more than 0, at most 1", d.CropPct),
+		oneOf("data.interpolation", d.Interpolation, "bilinear", "bicubic"),
+		require(len(d.Mean) == len(d.Std) && (len(d.Mean) == 0 || len(d.Mean) == 3), "data.mean=%v data.std=%v: give three numbers for each, or none", d.Mean, d.Std),
+		require(d.ValFraction > 0 && d.ValFraction < 1, "data.val_fraction=%v: give more than 0, less than 1", d.ValFraction),
+		oneOf("data.labels", d.Labels, dataset.FineLabels, dataset.CoarseLabels),
+		oneOf("data.corrupt", d.Corrupt, dataset.CorruptFail, dataset.CorruptSkip),
+		oneOf("data.in_memory", d.InMemory, "auto", "always", "never"),
+		oneOf("data.class_weights", d.ClassWeights, dataset.Uniform, dataset.InverseFrequency, dataset.InverseRoot, dataset.EffectiveNumber),
+		oneOf("data.sampler", d.Sampler, "shuffle", "weighted"),
+		require(d.MinSide >= 0 && d.MaxCorrupt >= 0 && d.Workers >= 0, "data.min_side=%d data.max_corrupt=%d data.workers=%d: none may be negative", d.MinSide, d.MaxCorrupt, d.Workers),
 		d.validateSizes(),
 	)
 }
@@ -54,6 +66,17 @@ func (d *Data) validateSizes() error {
 		}
 	}
 	return nil
+}
+
+func (c *Config) validateAugment() error {
+	size := c.Data.ImageSize
+	if size == 0 {
+		size = 32 // the data's own is not known yet
+	}
+	if err := c.Augment.Validate(size); err != nil && c.Data.ImageSize > 0 {
+		return fmt.Errorf("cannot train with these settings of augment: %w", err)
+	}
+	return require(c.Augment.Smoothing == 0, "augment.smoothing=%v: set optim.label_smoothing, which mixed and plain batches share", c.Augment.Smoothing)
 }
 
 func (o *Optim) validate() error {

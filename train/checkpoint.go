@@ -34,7 +34,7 @@ const (
 type saved struct {
 	Position position `json:"position"`
 	Config   Config   `json:"config"`
-	Facts    facts    `json:"facts"`
+	Facts    Facts    `json:"facts"`
 }
 
 // tensors lists everything of the run that is a tensor, by its name in a checkpoint. The
@@ -63,6 +63,13 @@ func (r *run) tensors() (all map[string]torch.Tensor, copies []torch.Tensor) {
 // save writes a checkpoint of where the run stands, and deletes those that need not
 // stay.
 func (r *run) save() error {
+	if err := r.levelBuffers(); err != nil {
+		return err
+	}
+	if !r.leads() {
+		r.rank(checkpointName(r.at.Epoch, r.at.Step))
+		return nil
+	}
 	defer r.profile.start("checkpoint")()
 	dir := checkpoints(r.cfg.OutputDir)
 	path := filepath.Join(dir, checkpointName(r.at.Epoch, r.at.Step))

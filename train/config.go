@@ -10,36 +10,84 @@
 package train
 
 import (
+	"encoding/json"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/dataset/augment"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
+	"github.com/torchlit/torchlit/track/trackers"
 )
 
 // Config is everything that determines a run. Its yaml names are the keys of
 // configs/train.yaml and of the command line's overrides.
 type Config struct {
-	Data          Data          `yaml:"data"`
-	Model         Model         `yaml:"model"`
-	Init          string        `yaml:"init"` // weights to begin with: a hub id, a model folder, a file; "" draws them
-	Optim         Optim         `yaml:"optim"`
-	Trainer       Trainer       `yaml:"trainer"`
-	Checkpoint    Checkpoint    `yaml:"checkpoint"`
-	EarlyStopping EarlyStopping `yaml:"early_stopping"`
-	EMA           EMA           `yaml:"ema"`
-	SWA           SWA           `yaml:"swa"`
-	Freeze        Freeze        `yaml:"freeze"`
-	Seed          uint64        `yaml:"seed"`
-	OutputDir     string        `yaml:"output_dir"` // the run folder
-	Resume        string        `yaml:"resume"`     // a run folder to go on with; "" starts anew
+	Data          Data            `yaml:"data"`
+	Augment       augment.Config  `yaml:"augment"`
+	Model         Model           `yaml:"model"`
+	Init          string          `yaml:"init"` // weights to begin with: a hub id, a model folder, a file; "" draws them
+	Optim         Optim           `yaml:"optim"`
+	Trainer       Trainer         `yaml:"trainer"`
+	Checkpoint    Checkpoint      `yaml:"checkpoint"`
+	EarlyStopping EarlyStopping   `yaml:"early_stopping"`
+	EMA           EMA             `yaml:"ema"`
+	SWA           SWA             `yaml:"swa"`
+	Freeze        Freeze          `yaml:"freeze"`
+	Track         trackers.Config `yaml:"track"`
+	Seed          uint64          `yaml:"seed"`
+	OutputDir     string          `yaml:"output_dir"` // the run folder
+	Resume        string          `yaml:"resume"`     // a run folder to go on with; "" starts anew
+
+	Overrides []string `yaml:"-"` // of the command line, for the record
 }
 
-// Data says what to train on.
+// MarshalJSON writes the settings as a text of YAML, whose names of keys are those
+// that people know.
+func (c Config) MarshalJSON() ([]byte, error) {
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(string(text))
+}
+
+// UnmarshalJSON reads what MarshalJSON writes. Settings that an older version did not
+// have keep the value they have.
+func (c *Config) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	return yaml.Unmarshal([]byte(text), c)
+}
+
+// Data says what to train on. How images are changed is Augment's.
 type Data struct {
-	Dir       string `yaml:"dir"`        // holds train/ and test/, or CIFAR-10's binary archive
+	Dir       string `yaml:"dir"`        // in any form that package dataset knows
 	BatchSize int    `yaml:"batch_size"` // images a step and process
-	Flip      bool   `yaml:"flip"`       // mirror every other image
-	Pad       int    `yaml:"pad"`        // random crop: pixels of padding at the data's own size
-	Cutout    int    `yaml:"cutout"`     // side of the square painted over, at the data's own size; 0 none
+	// ImageSize is the side of the network's input in pixels; 0 is the images' own,
+	// which then have one size and are square.
+	ImageSize     int       `yaml:"image_size"`
+	CropPct       float64   `yaml:"crop_pct"`      // of validation: the crop's share of the resized side
+	Interpolation string    `yaml:"interpolation"` // of validation: bilinear or bicubic
+	Mean          []float64 `yaml:"mean"`          // of channels in 0…1; empty: the init's, CIFAR's or ImageNet's
+	Std           []float64 `yaml:"std"`
+
+	ValFraction float64 `yaml:"val_fraction"` // held out where the data has neither val nor test
+	Labels      string  `yaml:"labels"`       // of CIFAR-100: fine or coarse
+	MinSide     int     `yaml:"min_side"`     // JPEGs may come smaller, down to this; 0: as they are
+	Corrupt     string  `yaml:"corrupt"`      // files that cannot be read: fail or skip
+	MaxCorrupt  int     `yaml:"max_corrupt"`  // of those skipped; 0: one in a hundred, at least 10
+	InMemory    string  `yaml:"in_memory"`    // auto, always or never
+	CacheDir    string  `yaml:"cache_dir"`    // of shards from the network
+	Workers     int     `yaml:"workers"`      // that decode; 0: one a core
+
+	ClassWeights string `yaml:"class_weights"` // in the loss: uniform, inverse_frequency, inverse_root or effective_number
+	Sampler      string `yaml:"sampler"`       // shuffle, or weighted: all classes equally often
+
 	// Sizes trains on smaller images first, which is faster and costs almost no
-	// accuracy. Empty: the data's own size throughout.
+	// accuracy. Empty: the same size throughout.
 	Sizes []SizePhase `yaml:"sizes"`
 }
 
@@ -99,6 +147,8 @@ type Trainer struct {
 	OverfitBatches      Portion `yaml:"overfit_batches"` // train and validate on the same few
 	FastDevRun          int     `yaml:"fast_dev_run"`    // so many batches of each loop, once, leaving nothing
 
+	SyncBatchNorm bool `yaml:"sync_batchnorm"` // on several ranks: the statistics of all
+
 	DetectAnomaly  bool   `yaml:"detect_anomaly"`
 	LogEveryNSteps int    `yaml:"log_every_n_steps"`
 	Profiler       string `yaml:"profiler"` // "" or simple
@@ -155,8 +205,12 @@ type Freeze struct {
 // which other data have of their own.
 func Default() Config {
 	return Config{
-		Data:  Data{Dir: "data/processed/cifar10", BatchSize: 128, Flip: true, Pad: 4, Cutout: 8},
-		Model: Model{Name: "resnet18", Stem: resnet.CIFARStem},
+		Data: Data{
+			Dir: "data/processed/cifar10", BatchSize: 128, CropPct: 0.875, Interpolation: "bilinear", ValFraction: 0.1,
+			Labels: dataset.FineLabels, Corrupt: dataset.CorruptFail, InMemory: "auto", ClassWeights: dataset.Uniform, Sampler: "shuffle",
+		},
+		Augment: augment.Config{HFlip: 0.5, Pad: 4, Cutout: 8},
+		Model:   Model{Name: "resnet18", Stem: resnet.CIFARStem},
 		Optim: Optim{
 			Name: "sgd", LR: 0.1, Momentum: 0.9, Nesterov: true, Betas: [2]float64{0.9, 0.999}, WeightDecay: 5e-4,
 			NormWeightDecay: true, LabelSmoothing: 0.1,
@@ -173,5 +227,6 @@ func Default() Config {
 		EMA:           EMA{EveryNSteps: 1},
 		SWA:           SWA{AnnealingEpochs: 10},
 		Freeze:        Freeze{LRRatio: 0.1},
+		Track:         trackers.Default(),
 	}
 }

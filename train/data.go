@@ -1,44 +1,177 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/dataset/augment"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/vision"
 )
 
-// CIFAR-10's mean and standard deviation by channel, of pixels scaled to 0…1.
+// Means and standard deviations by channel, of pixels scaled to 0…1.
 var (
-	Mean = [3]float64{0.4914, 0.4822, 0.4465}
-	Std  = [3]float64{0.2470, 0.2435, 0.2616}
+	cifarMean    = [3]float64{0.4914, 0.4822, 0.4465}
+	cifarStd     = [3]float64{0.2470, 0.2435, 0.2616}
+	imagenetMean = [3]float64{0.485, 0.456, 0.406}
+	imagenetStd  = [3]float64{0.229, 0.224, 0.225}
 )
 
 // errTooFewImages is wrapped when there is not one whole batch.
 var errTooFewImages = errors.New("too few images")
 
+// images is what a run trains and validates on.
+type images struct {
+	train, val dataset.Source
+	form       dataset.Form
+	classes    []string
+	ownSide    int // of all images, in pixels; 0 when they differ
+	side       int // of the network's input
+	tolerance  *dataset.Tolerance
+
+	prep         vision.Preprocess // of validation
+	mean, std    [3]float64
+	lossWeights  []float32 // of the classes; nil for none
+	imageWeights []float64 // of weighted sampling; nil for none
+	mixer        *augment.Mixer
+
+	sized *dataset.Set // train at the current phase's size
+}
+
 // openData opens the training and the validation set and plans the steps.
-func (r *run) openData() error {
-	var err error
-	if r.train, r.val, err = dataset.OpenSplits(r.cfg.Data.Dir, dataset.Options{}); err != nil {
+func (r *run) openData(ctx context.Context) error {
+	c := &r.cfg.Data
+	parts, err := dataset.OpenParts(ctx, c.Dir, dataset.Options{
+		Labels: c.Labels, MinSide: c.MinSide, Resize: r.cfg.Augment.Resizer, Workers: c.Workers,
+		SkipCorrupt: c.Corrupt == dataset.CorruptSkip, MaxCorrupt: c.MaxCorrupt,
+		InMemory: dataset.InMemory(c.InMemory), CacheDir: c.CacheDir, Log: r.notice,
+	}, c.ValFraction, r.cfg.Seed)
+	if err != nil {
 		return err
 	}
-	if r.train.Height != r.train.Width {
-		return fmt.Errorf("cannot train on images of %d×%d pixels: they must be square", r.train.Width, r.train.Height)
+	for _, p := range parts.Passed {
+		r.notice(fmt.Sprintf("left out %q: %v", p.File, p.Err))
 	}
-	batch := r.cfg.Data.BatchSize
-	if r.perEpoch = r.train.Len() / batch; r.perEpoch == 0 {
-		return fmt.Errorf("%w: cannot train on %d images in batches of %d; lower data.batch_size", errTooFewImages, r.train.Len(), batch)
+	d := &images{train: parts.Train, val: parts.Val, form: parts.Form, classes: parts.Train.ClassNames()}
+	r.data = d
+	if d.tolerance, err = dataset.Tolerate(c.Corrupt, d.train.Len(), c.MaxCorrupt); err != nil {
+		return err
+	}
+	if err := d.measureSize(c); err != nil {
+		return err
+	}
+	if err := r.chooseNormalisation(); err != nil {
+		return err
+	}
+	if err := r.weighClasses(); err != nil {
+		return err
+	}
+	r.cfg.Augment.Mean, r.cfg.Augment.Std = d.mean, d.std
+	mix := r.cfg.Augment
+	mix.Smoothing = r.cfg.Optim.LabelSmoothing
+	if d.mixer, err = augment.NewMixer(mix, len(d.classes)); err != nil {
+		return fmt.Errorf("cannot train: %w", err)
+	}
+	return r.planBatches()
+}
+
+// measureSize finds out how large the network's input is.
+func (d *images) measureSize(c *Data) error {
+	first, err := d.train.Load(0)
+	if err != nil && c.ImageSize == 0 {
+		return fmt.Errorf("cannot tell the size of the images: %w; set data.image_size", err)
+	}
+	if err == nil {
+		if _, resident := d.train.(*dataset.Set); first.Width == first.Height && (resident || c.ImageSize == 0) {
+			d.ownSide = first.Width
+		}
+		if c.ImageSize == 0 && d.ownSide == 0 {
+			err = fmt.Errorf("cannot train on images of %d×%d pixels as they are: set data.image_size to the side of the network's input, such as 224", first.Width, first.Height)
+		}
+		first.Release()
+	}
+	if d.side = c.ImageSize; d.side == 0 {
+		d.side = d.ownSide
+		return err
+	}
+	return nil
+}
+
+// chooseNormalisation takes means and deviations from the settings, from the weights
+// that the run begins with, or from what the data are.
+func (r *run) chooseNormalisation() error {
+	d, c := r.data, &r.cfg.Data
+	d.mean, d.std = imagenetMean, imagenetStd
+	if slices.Equal(d.classes, dataset.CIFAR10Classes()) || slices.Equal(d.classes, dataset.CIFAR100Classes()) {
+		d.mean, d.std = cifarMean, cifarStd
+	}
+	if folder := r.initFolder(); folder != nil {
+		p := folder.Config.Pretrained
+		d.mean, d.std = p.Mean, p.Std
+		if p.CropPct > 0 && c.CropPct == Default().Data.CropPct {
+			c.CropPct, c.Interpolation = p.CropPct, p.Interpolation
+		}
+	}
+	if len(c.Mean) == 3 {
+		d.mean, d.std = [3]float64(c.Mean), [3]float64(c.Std)
+	}
+	ip, err := vision.ParseInterpolation(c.Interpolation)
+	if err != nil {
+		return fmt.Errorf("cannot train with data.interpolation=%q: %w", c.Interpolation, err)
+	}
+	d.prep = vision.Preprocess{Width: d.side, Height: d.side, CropPct: c.CropPct, Interpolation: ip}
+	if d.side == d.ownSide {
+		d.prep.CropPct = 1
+	}
+	for i := range 3 {
+		d.prep.Mean[i], d.prep.Std[i] = float32(d.mean[i]), float32(d.std[i])
+	}
+	return d.prep.Validate()
+}
+
+// weighClasses prepares for classes of unequal size.
+func (r *run) weighClasses() error {
+	d, c := r.data, &r.cfg.Data
+	const beta = 0.9999 // of the effective number of samples
+	scheme := c.ClassWeights
+	if c.Sampler == "weighted" && scheme == dataset.Uniform {
+		scheme = dataset.InverseFrequency
+	}
+	weights, err := dataset.ClassWeights(dataset.Counts(d.train), scheme, beta)
+	if err != nil {
+		return fmt.Errorf("cannot train with data.class_weights=%q: %w", c.ClassWeights, err)
+	}
+	if c.Sampler == "weighted" { // the images come in proportion, so the loss counts them alike
+		d.imageWeights = dataset.ImageWeights(dataset.Labels(d.train), weights)
+		return nil
+	}
+	if scheme != dataset.Uniform {
+		for _, w := range weights {
+			d.lossWeights = append(d.lossWeights, float32(w))
+		}
+	}
+	return nil
+}
+
+// planBatches sets how many batches an epoch has and how many steps the run.
+func (r *run) planBatches() error {
+	global := r.cfg.Data.BatchSize * r.group.Size()
+	if r.perEpoch = r.data.train.Len() / global; r.perEpoch == 0 {
+		return fmt.Errorf("%w: cannot train on %d images in batches of %d; lower data.batch_size", errTooFewImages, r.data.train.Len(), global)
 	}
 	t := &r.cfg.Trainer
 	r.perEpoch = t.LimitTrainBatches.Of(r.perEpoch)
 	if !t.OverfitBatches.None() {
 		r.perEpoch = t.OverfitBatches.Of(r.perEpoch)
-		r.val = r.train
+		r.data.val = r.data.train
 	}
-	r.planSteps()
+	r.steps = t.MaxEpochs * r.stepsPerEpoch()
+	if t.MaxSteps > 0 {
+		r.steps = min(r.steps, t.MaxSteps)
+	}
 	return nil
 }
 
@@ -48,52 +181,101 @@ func (r *run) overfits() bool { return !r.cfg.Trainer.OverfitBatches.None() }
 
 // trainLoader deals out what is left of the epoch at hand, at images of side pixels.
 func (r *run) trainLoader(side int) (*dataset.Loader, error) {
-	set, err := r.resized(side)
+	if r.overfits() {
+		c := r.loaderConfig(r.data.train, r.validationTransform())
+		c.BatchSize, c.DropLast, c.Start = r.cfg.Data.BatchSize, true, r.at.Batch
+		return dataset.NewLoader(c)
+	}
+	return r.epochLoader(side, r.at.Epoch, r.at.Batch)
+}
+
+// epochLoader deals out an epoch's augmented batches from batch start on.
+func (r *run) epochLoader(side, epoch, start int) (*dataset.Loader, error) {
+	source, err := r.sourceAt(side)
 	if err != nil {
 		return nil, err
 	}
-	c := dataset.LoaderConfig{
-		Source: set, BatchSize: r.cfg.Data.BatchSize, DropLast: true,
-		Seed: r.cfg.Seed, Epoch: r.at.Epoch, Start: r.at.Batch,
+	transform, err := r.augmentAt(side)
+	if err != nil {
+		return nil, err
 	}
-	if !r.overfits() {
-		c.Transform, c.Shuffle = r.augment(side), true
+	c := r.loaderConfig(source, transform)
+	c.BatchSize, c.DropLast, c.Epoch, c.Start = r.cfg.Data.BatchSize, true, epoch, start
+	if w := r.data.imageWeights; w != nil {
+		if c.Order, err = dataset.WeightedOrder(w, source.Len(), r.cfg.Seed, epoch); err != nil {
+			return nil, err
+		}
+	} else {
+		c.Shuffle = true
 	}
 	return dataset.NewLoader(c)
 }
 
-func (r *run) resized(side int) (*dataset.Set, error) {
+// loaderConfig is what all of the run's loaders have in common.
+func (r *run) loaderConfig(source dataset.Source, t dataset.Transform) dataset.LoaderConfig {
+	return dataset.LoaderConfig{
+		Source: source, Transform: t, Seed: r.cfg.Seed, Workers: r.cfg.Data.Workers, Tolerance: r.data.tolerance,
+		Rank: r.group.Rank(), World: r.group.Size(),
+	}
+}
+
+// sourceAt returns the training set for images of side pixels. Images that have the
+// network's size as they are in memory are resized once, not each time.
+func (r *run) sourceAt(side int) (dataset.Source, error) {
+	d := r.data
+	set, resident := d.train.(*dataset.Set)
 	switch {
-	case side == r.train.Height:
-		r.sized = nil
-		return r.train, nil
-	case r.sized != nil && r.sized.Height == side:
-		return r.sized, nil
+	case !resident || side == d.ownSide || d.ownSide != d.side || r.cfg.Augment.Scale != [2]float64{}:
+		return d.train, nil
+	case d.sized == nil || d.sized.Height != side:
+		var err error
+		if d.sized, err = set.Resized(side, vision.PillowResizer); err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	r.sized, err = r.train.Resized(side, vision.PillowResizer)
-	return r.sized, err
+	return d.sized, nil
 }
 
-// augment scales the crop and the cutout, which are given for the data's own
-// size, to another.
-func (r *run) augment(side int) dataset.Transform {
-	scale := func(n int) int { return (n*side + r.train.Height/2) / r.train.Height }
-	return &dataset.Augment{
-		Pad: scale(r.cfg.Data.Pad), Flip: r.cfg.Data.Flip, Cutout: scale(r.cfg.Data.Cutout),
-		CutoutFill: meanColour(),
+// augmentAt makes the training transform for images of side pixels. What is given in
+// pixels is given for the full size.
+func (r *run) augmentAt(side int) (dataset.Transform, error) {
+	c := r.cfg.Augment
+	scale := func(n int) int { return (n*side + r.data.side/2) / r.data.side }
+	c.Pad, c.Resize, c.Cutout = scale(c.Pad), scale(c.Resize), scale(c.Cutout)
+	t, err := augment.New(c, side)
+	if err != nil {
+		return nil, fmt.Errorf("cannot train: %w", err)
+	}
+	return t, nil
+}
+
+// validationTransform prepares validation images as the served model will.
+func (r *run) validationTransform() dataset.Transform {
+	if r.data.side == r.data.ownSide {
+		return nil // as they are
+	}
+	return &preparation{r.data.prep, r.cfg.Augment.Resizer}
+}
+
+// preparation makes a transform of timm's evaluation pipeline.
+type preparation struct {
+	prep   vision.Preprocess
+	resize vision.Resizer
+}
+
+func (p *preparation) Size(int, int) (height, width int) { return p.prep.Height, p.prep.Width }
+
+func (p *preparation) Apply(dst []byte, src *vision.Image, _ dataset.Key) {
+	resize := p.resize
+	if resize == nil {
+		resize = vision.PillowResizer
+	}
+	if err := p.prep.Apply(src, resize, dst); err != nil {
+		panic(fmt.Sprintf("BUG: cannot prepare an image of %d×%d pixels: %v", src.Width, src.Height, err))
 	}
 }
 
-func meanColour() [3]byte {
-	var c [3]byte
-	for i, m := range Mean {
-		c[i] = byte(math.Round(m * 255))
-	}
-	return c
-}
-
-// sideAt returns the image size of an epoch; own is the data's.
+// sideAt returns the image size of an epoch; own is the network's.
 func (d *Data) sideAt(epoch, epochs, own int) int {
 	side := own
 	for _, p := range d.Sizes {
@@ -104,29 +286,24 @@ func (d *Data) sideAt(epoch, epochs, own int) int {
 	return side
 }
 
-// input makes a batch's images normalised [N, 3, side, side] in channels-last
-// order (which is the order of the bytes), and its labels [N].
-func (r *run) input(b *dataset.Batch, side int) (x, y torch.Tensor) {
-	n, s := int64(b.N), int64(side)
-	place := func(t torch.Tensor) torch.Tensor {
-		if r.onCPU() {
-			return t
-		}
-		return t.PinMemory().CUDA(r.device, true)
-	}
-	x = place(torch.FromSlice(b.Images, n, s, s, 3)).Permute([]int64{0, 3, 1, 2}).CastTo(torch.Float)
+// input makes a batch's images normalised [N, 3, H, W] in channels-last order (which is
+// the order of the bytes), on the run's device.
+func (r *run) input(b *dataset.Batch) torch.Tensor {
+	n, h, w := int64(b.N), int64(b.Height), int64(b.Width)
+	x := r.place(torch.FromSlice(b.Images, n, h, w, 3)).Permute([]int64{0, 3, 1, 2}).CastTo(torch.Float)
 	var scale, shift [3]float32 // (p/255 - mean)/std = p·scale + shift
 	for i := range scale {
-		scale[i] = float32(1 / (255 * Std[i]))
-		shift[i] = float32(-Mean[i] / Std[i])
+		scale[i] = float32(1 / (255 * r.data.std[i]))
+		shift[i] = float32(-r.data.mean[i] / r.data.std[i])
 	}
-	x = x.MulI(place(torch.FromSlice(scale[:], 1, 3, 1, 1)))
-	x = x.AddI(place(torch.FromSlice(shift[:], 1, 3, 1, 1)), 1)
-	return x, place(torch.FromSlice(b.Labels, n))
+	x.MulI(r.place(torch.FromSlice(scale[:], 1, 3, 1, 1)))
+	return x.AddI(r.place(torch.FromSlice(shift[:], 1, 3, 1, 1)), 1)
 }
 
-// countCorrect returns how many of the labels [N] are the largest of the logits
-// [N, classes], a scalar.
-func countCorrect(logits, labels torch.Tensor) torch.Tensor {
-	return torch.Sum(torch.Eq(torch.ArgmaxDim(logits, 1), labels))
+// place brings a tensor to the run's device, without waiting for it.
+func (r *run) place(t torch.Tensor) torch.Tensor {
+	if r.onCPU() {
+		return t
+	}
+	return t.PinMemory().CUDA(r.device, true)
 }

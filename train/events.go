@@ -3,6 +3,8 @@ package train
 import (
 	"errors"
 	"time"
+
+	"github.com/torchlit/torchlit/evaluate"
 )
 
 // Events is what a run tells about itself as it goes; any may be nil. They are
@@ -13,7 +15,8 @@ type Events struct {
 	Validated func(Validation)
 	Epoch     func(Epoch)
 	// Notice is something that the operator should read, one sentence: a frozen part
-	// that is trained from now on, why a run stopped early, where time went.
+	// that is trained from now on, a tracker's trouble, where time went. It may be called
+	// from any goroutine.
 	Notice func(string)
 }
 
@@ -23,6 +26,7 @@ type Started struct {
 	TrainSize, ValSize int
 	Summary            Summary
 	Device             string
+	Ranks              int
 	FirstEpoch, Epochs int
 	StepsPerEpoch      int
 }
@@ -60,6 +64,13 @@ type Result struct {
 	Steps   int    // of the optimizer
 	Stopped string // why it ended before its epochs were over; "" when it did not
 	Model   string // the model folder; "" when the run leaves none
+
+	// What the model comes to on the validation set, its temperature included, which
+	// was fitted to the same images; nil without a validation.
+	Report      *evaluate.Report
+	Temperature float64 // divides the logits; 0 when none was fitted
+	Facts       Facts
+	Summary     Summary
 }
 
 // ErrInterrupted says that the context ended before the run did. A checkpoint has been

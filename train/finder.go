@@ -235,7 +235,7 @@ func trial(ctx context.Context, cfg Config, step func(r *run, n int) (again bool
 	defer runtime.UnlockOSThread()
 	r := &run{cfg: cfg, began: time.Now()}
 	defer r.close()
-	if err := r.open(); err != nil {
+	if err := r.open(ctx); err != nil {
 		return err
 	}
 	if err := r.trainMode(); err != nil {
@@ -260,7 +260,7 @@ func trial(ctx context.Context, cfg Config, step func(r *run, n int) (again bool
 // trialStep takes one step on the next batch, going round the epochs, and returns its
 // loss.
 func (r *run) trialStep() (loss float64, err error) {
-	side := r.train.Height
+	side := r.data.side
 	if r.at.Batch >= r.perEpoch {
 		r.endTrial()
 		r.at.Epoch, r.at.Batch = r.at.Epoch+1, 0
@@ -270,7 +270,7 @@ func (r *run) trialStep() (loss float64, err error) {
 			return 0, err
 		}
 	}
-	if err := r.step(r.trialLoader, side); err != nil {
+	if err := r.step(r.trialLoader); err != nil {
 		return 0, err
 	}
 	return r.meter.read().loss(), nil

@@ -25,6 +25,9 @@ func (r *run) trainMode() error {
 		if err := r.net.Freeze(n); err != nil {
 			return err
 		}
+		if err := r.watchGradients(); err != nil {
+			return err
+		}
 	}
 	r.net.Train(true)
 	return nil

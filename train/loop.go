@@ -26,14 +26,13 @@ func (r *run) fit(ctx context.Context) error {
 // over tells whether the run has come to its end, and notes why when that is early.
 func (r *run) over() bool {
 	t := &r.cfg.Trainer
-	limit, _ := parseDuration(t.MaxTime)
 	switch {
 	case r.at.Stopped != "":
 	case r.at.Epoch >= t.MaxEpochs:
 		return true
 	case r.at.Step >= r.steps:
 		r.at.Stopped = fmt.Sprintf("trainer.max_steps=%d is reached", t.MaxSteps)
-	case limit > 0 && r.elapsed() >= limit:
+	case r.late || r.alone() && r.outOfTime():
 		r.at.Stopped = fmt.Sprintf("trainer.max_time=%s is over", t.MaxTime)
 	default:
 		return false
@@ -41,12 +40,9 @@ func (r *run) over() bool {
 	return true
 }
 
-// elapsed is how long the run has trained, in earlier processes too.
-func (r *run) elapsed() time.Duration { return r.at.Elapsed + time.Since(r.began) }
-
 // trainEpoch trains on what is left of the epoch's batches.
 func (r *run) trainEpoch(ctx context.Context) error {
-	side := r.cfg.Data.sideAt(r.at.Epoch, r.cfg.Trainer.MaxEpochs, r.train.Height)
+	side := r.cfg.Data.sideAt(r.at.Epoch, r.cfg.Trainer.MaxEpochs, r.data.side)
 	loader, err := r.trainLoader(side)
 	if err != nil {
 		return err
@@ -61,11 +57,14 @@ func (r *run) trainEpoch(ctx context.Context) error {
 	r.clock = time.Now()
 	waited := time.Duration(0)
 	for r.at.Batch < r.perEpoch && !r.over() {
-		if err := ctx.Err(); err != nil {
+		if err := r.interrupted(ctx); err != nil {
 			return errors.Join(err, r.drain())
 		}
+		if r.over() {
+			break
+		}
 		lr := r.setLR()
-		if err := r.step(loader, side); err != nil {
+		if err := r.step(loader); err != nil {
 			return err
 		}
 		r.at.EpochSums.Waited += loader.Waited() - waited
@@ -80,18 +79,29 @@ func (r *run) trainEpoch(ctx context.Context) error {
 
 // step trains on as many batches as one step of the optimizer takes. It is not
 // interrupted in between: a checkpoint knows of whole steps only.
-func (r *run) step(loader *dataset.Loader, side int) error {
+func (r *run) step(loader *dataset.Loader) error {
 	n := min(r.cfg.Trainer.AccumulateGradBatches, r.perEpoch-r.at.Batch)
-	for range n {
+	for i := range n {
 		done := r.profile.start("wait for data")
 		batch, err := loader.Next(context.Background())
 		done()
 		if err != nil {
 			return fmt.Errorf("cannot train: %w", err)
 		}
-		r.backward(batch, side, 1/float64(n))
+		err = r.backward(batch, 1/float64(n), i == n-1)
 		batch.Release()
+		if err != nil {
+			return err
+		}
 		r.at.Batch++
+	}
+	if !r.alone() {
+		done := r.profile.start("wait for gradients")
+		err := r.reducer.Wait()
+		done()
+		if err != nil {
+			return err
+		}
 	}
 	defer r.profile.start("optimizer step")()
 	r.update()
@@ -99,30 +109,33 @@ func (r *run) step(loader *dataset.Loader, side int) error {
 	return nil
 }
 
-// backward adds the gradients of a batch's loss, of which share counts.
-func (r *run) backward(b *dataset.Batch, side int, share float64) {
+// backward adds the gradients of a batch's loss, of which share counts; last tells
+// whether the step's others are there.
+func (r *run) backward(b *dataset.Batch, share float64, last bool) (err error) {
 	torch.Scope(func(func(torch.Tensor) torch.Tensor) {
 		done := r.profile.start("batch to device")
-		x, y := r.input(b, side)
+		y := r.mix(b)
+		x := r.input(b)
 		done()
 		done = r.profile.start("forward")
 		var logits, loss torch.Tensor
 		r.autocast(func() {
 			logits = r.net.Forward(x)
-			loss = torch.CrossEntropyLoss(logits, y, torch.Tensor{}, torch.ReduceMean, -100, r.cfg.Optim.LabelSmoothing)
+			loss = r.loss(logits, y)
 		})
 		done()
 		done = r.profile.start("backward")
-		r.meter.add(loss, countCorrect(logits, y), b.N)
+		defer done()
+		r.meter.add(loss, countCorrect(logits, y.labels), b.N)
 		if share != 1 {
 			loss = torch.MulScalar(loss, share)
 		}
 		if r.scaler != nil {
 			loss = r.scaler.Scale(loss)
 		}
-		loss.Backward()
-		done()
+		err = r.backwardPass(loss, last)
 	})
+	return err
 }
 
 // update takes a step of the optimizer by the gradients at hand, and drops them.
@@ -164,7 +177,7 @@ func (r *run) stepped(ctx context.Context, side int, lr float64) error {
 	checkpoint := c.EveryNTrainSteps > 0 && r.at.Step%c.EveryNTrainSteps == 0 && !last && !r.leavesNothing()
 	log := r.at.Step%t.LogEveryNSteps == 0
 	// Reading the loss waits for the device; a CPU has finished already.
-	if r.onCPU() || log || last || validate || checkpoint {
+	if r.onCPU() && r.alone() || log || last || validate || checkpoint {
 		if err := r.drain(); err != nil {
 			return err
 		}
@@ -186,7 +199,10 @@ func (r *run) stepped(ctx context.Context, side int, lr float64) error {
 
 // drain brings the sums up to date.
 func (r *run) drain() error {
-	s := r.meter.read()
+	s, err := r.total(r.meter.read())
+	if err != nil {
+		return err
+	}
 	s.Took = time.Since(r.clock)
 	r.clock = time.Now()
 	if !finite(s.Loss) {

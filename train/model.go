@@ -1,39 +1,45 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/safetensors"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
-// facts is what a model folder says that is neither a run's configuration nor its
+// Facts is what a model folder says that is neither a run's configuration nor its
 // weights. Each checkpoint holds them, so that a model can be made of it without the
 // data.
-type facts struct {
+type Facts struct {
 	Classes       []string   `json:"classes"`
-	Side          int        `json:"side"` // pixels
-	Mean          [3]float64 `json:"mean"`
+	Side          int        `json:"side"` // of the input, in pixels
+	Mean          [3]float64 `json:"mean"` // of channels in 0…1
 	Std           [3]float64 `json:"std"`
 	Interpolation string     `json:"interpolation"`
 	CropPct       float64    `json:"crop_pct"`
 	Dataset       string     `json:"dataset"`
-	ValidatedOn   int        `json:"validated_on"` // images
+	TrainImages   int        `json:"train_images"`
+	ValImages     int        `json:"val_images"`
+	Temperature   float64    `json:"-"` // of the model that a run ends with; 0 for none
 }
 
-func (r *run) facts() facts {
-	return facts{
-		Classes: r.train.Classes, Side: r.train.Height, Mean: Mean, Std: Std, Interpolation: "bilinear", CropPct: 1,
-		Dataset: filepath.Base(r.cfg.Data.Dir), ValidatedOn: r.val.Len(),
+func (r *run) facts() Facts {
+	d := r.data
+	return Facts{
+		Classes: d.classes, Side: d.side, Mean: d.mean, Std: d.std,
+		Interpolation: d.prep.Interpolation.String(), CropPct: d.prep.CropPct,
+		Dataset: filepath.Base(r.cfg.Data.Dir), TrainImages: d.train.Len(), ValImages: d.val.Len(),
 	}
 }
 
 // folder describes a model that a run of cfg has come to.
-func (f facts) folder(cfg *Config, spec resnet.Spec, last Epoch) *modeldir.Folder {
+func (f Facts) folder(cfg *Config, spec resnet.Spec, last Epoch) *modeldir.Folder {
 	c := modeldir.DefaultConfig(cfg.Model.Name, len(f.Classes))
 	c.LabelNames = f.Classes
 	c.NumFeatures = int(spec.Features())
@@ -43,7 +49,10 @@ func (f facts) folder(cfg *Config, spec resnet.Spec, last Epoch) *modeldir.Folde
 	x := modeldir.Extras{TrainingRun: &modeldir.TrainingRun{Epochs: last.Epoch + 1, Seed: int64(cfg.Seed), Dataset: f.Dataset}}
 	if last.ValAccuracy > 0 {
 		accuracy := math.Round(last.ValAccuracy*1e6) / 1e6
-		x.Accuracy, x.AccuracyOn = &accuracy, fmt.Sprintf("%d validation images of %s", f.ValidatedOn, f.Dataset)
+		x.Accuracy, x.AccuracyOn = &accuracy, fmt.Sprintf("%d validation images of %s", f.ValImages, f.Dataset)
+	}
+	if f.Temperature > 0 {
+		x.Temperature = &f.Temperature
 	}
 	if cfg.Model.Stem == resnet.CIFARStem {
 		x.Stem = modeldir.StemCIFAR
@@ -51,10 +60,62 @@ func (f facts) folder(cfg *Config, spec resnet.Spec, last Epoch) *modeldir.Folde
 	return &modeldir.Folder{Config: c, Extras: x}
 }
 
+// measurable bounds the numbers that measure keeps: 50,000 images of 1,000 classes.
+const measurable = 50_000_000
+
+// measure looks at the finished model closely: what it confuses, and which temperature
+// makes its probabilities mean what they say.
+func (r *run) measure(ctx context.Context, result *Result) error {
+	result.Facts, result.Summary = r.facts(), r.summary()
+	d := r.data
+	if r.valBatches() == 0 || r.overfits() || d.val.Len()*len(d.classes) > measurable {
+		return nil
+	}
+	var logits [][]float32
+	var labels []int
+	_, err := r.passOver(ctx, r.valBatches(), func(batch torch.Tensor, truth []int64) {
+		values := torch.Slice[float32](batch.CastTo(torch.Float))
+		for i, label := range truth {
+			logits = append(logits, values[i*len(d.classes):][:len(d.classes)])
+			labels = append(labels, int(label))
+		}
+	})
+	if err != nil || !r.alone() {
+		return err // several ranks have a share of the answers each
+	}
+	temperature, _, _ := evaluate.FitTemperature(logits, labels)
+	answers := evaluate.Answers{Labels: d.classes, Truth: labels}
+	for _, l := range logits {
+		answers.Probabilities = append(answers.Probabilities, softmax(l, temperature))
+	}
+	report := evaluate.Measure(answers)
+	result.Report, result.Temperature, result.Facts.Temperature = &report, temperature, temperature
+	return nil
+}
+
+// softmax turns logits, divided by the temperature, into probabilities.
+func softmax(logits []float32, temperature float64) []float32 {
+	highest := math.Inf(-1)
+	for _, l := range logits {
+		highest = math.Max(highest, float64(l))
+	}
+	p := make([]float32, len(logits))
+	sum := 0.0
+	for i, l := range logits {
+		e := math.Exp((float64(l) - highest) / temperature)
+		p[i] = float32(e)
+		sum += e
+	}
+	for i := range p {
+		p[i] /= float32(sum)
+	}
+	return p
+}
+
 // writeModel leaves what was trained as a model folder.
-func (r *run) writeModel(dir string) error {
-	folder := r.facts().folder(&r.cfg, r.net.Spec(), r.at.Last)
-	return writeFolder(dir, folder, r.net.StateDict(), safetensors.F16)
+func (r *run) writeModel(result *Result) error {
+	folder := result.Facts.folder(&r.cfg, r.net.Spec(), r.at.Last)
+	return writeFolder(result.Model, folder, r.net.StateDict(), safetensors.F16)
 }
 
 // writeFolder writes a model folder with the tensors as dtype. Half precision is half

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Portion is a part of the batches of an epoch, as Lightning's limits give it: a
@@ -59,10 +61,12 @@ func (p *Portion) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalYAML writes a number, not a string.
+// MarshalYAML writes a number whose kind, with a point or without, is kept.
 func (p Portion) MarshalYAML() (any, error) {
+	text, err := p.MarshalText()
+	tag := "!!int"
 	if p.Share > 0 {
-		return p.Share, nil
+		tag = "!!float"
 	}
-	return p.Count, nil
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: string(text)}, err
 }

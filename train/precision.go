@@ -2,14 +2,14 @@ package train
 
 import (
 	"fmt"
-	"runtime"
 
+	"github.com/torchlit/torchlit/dist"
 	"github.com/torchlit/torchlit/torch"
 )
 
 // openDevice finds the device that t asks for and sets how many threads an operator on
 // the CPU uses.
-func openDevice(t *Trainer) (torch.Device, error) {
+func openDevice(t *Trainer, env dist.Env) (torch.Device, error) {
 	if err := torch.Available(); err != nil {
 		return torch.Device{}, err
 	}
@@ -18,7 +18,7 @@ func openDevice(t *Trainer) (torch.Device, error) {
 	case t.Deterministic:
 		threads = 1 // so that sums have one order, whatever the machine
 	case threads == 0:
-		threads = runtime.NumCPU()
+		threads = env.Threads()
 	}
 	torch.SetNumThreads(int32(threads))
 	name := t.Device
@@ -30,6 +30,9 @@ func openDevice(t *Trainer) (torch.Device, error) {
 	}
 	device, err := torch.ParseDevice(name)
 	if err != nil {
+		return device, fmt.Errorf("cannot train with trainer.device=%q: %w", name, err)
+	}
+	if device, err = env.Device(device); err != nil {
 		return device, fmt.Errorf("cannot train with trainer.device=%q: %w", name, err)
 	}
 	if _, err := torch.DeviceProperties(device); err != nil {

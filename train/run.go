@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/dist"
+	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/pretrained"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/lrscheduler"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
@@ -20,24 +23,29 @@ type run struct {
 	cfg    Config
 	events Events
 
-	device     torch.Device
-	train, val *dataset.Set
-	sized      *dataset.Set // train at the current phase's size
-	net        *resnet.Net
-	opt        torch.Optimizer
-	ratios     []float64 // of the groups' learning rates to the run's
-	schedule   lrscheduler.Schedule
-	scaler     *torch.GradScaler // nil unless the precision wants one
-	ema        *average          // nil for none
-	swa        *average          // nil for none
-	log        track.Tracker     // nil for none
-	profile    *profile          // nil for none
+	device   torch.Device
+	group    dist.Group
+	data     *images
+	init     *pretrained.Source // nil for none
+	net      *resnet.Net
+	reducer  *dist.Reducer
+	stopSync func() // of synchronised batch normalisation; nil for none
+	opt      torch.Optimizer
+	ratios   []float64 // of the groups' learning rates to the run's
+	schedule lrscheduler.Schedule
+	scaler   *torch.GradScaler // nil unless the precision wants one
+	ema      *average          // nil for none
+	swa      *average          // nil for none
+	log      track.Tracker     // nil for none
+	profile  *profile          // nil for none
 
 	trialLoader *dataset.Loader // of a finder's steps
 
 	perEpoch int // batches
 	steps    int // of the optimizer, in the whole run
 	began    time.Time
+	late     bool // the ranks agree that the time is over
+	logError string
 
 	at    position
 	meter *meter    // what is not yet in at's sums
@@ -78,7 +86,7 @@ func Run(ctx context.Context, cfg Config, events Events) (Result, error) {
 
 	r := &run{cfg: cfg, events: events, began: time.Now()}
 	defer r.close()
-	if err := r.open(); err != nil {
+	if err := r.open(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := r.sanityCheck(ctx); err != nil {
@@ -105,16 +113,13 @@ func (c Config) rehearsed() Config {
 
 func (r *run) leavesNothing() bool { return r.cfg.Trainer.FastDevRun > 0 }
 
-func (r *run) open() error {
-	var err error
-	if r.device, err = openDevice(&r.cfg.Trainer); err != nil {
-		return err
-	}
-	if err := r.openData(); err != nil {
-		return err
-	}
-	if err := r.openNet(); err != nil {
-		return err
+func (r *run) open(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{
+		r.openGroup, r.openInit, r.openData, r.openNet,
+	} {
+		if err := part(ctx); err != nil {
+			return err
+		}
 	}
 	r.openOptimizer()
 	r.openPrecision()
@@ -129,6 +134,9 @@ func (r *run) open() error {
 			return err
 		}
 	}
+	if err := r.openReducer(); err != nil {
+		return err
+	}
 	if err := r.openLog(); err != nil {
 		return err
 	}
@@ -136,13 +144,36 @@ func (r *run) open() error {
 	return nil
 }
 
-func (r *run) openNet() error {
-	spec, err := resnet.Describe(r.cfg.Model.Name, r.cfg.Model.Stem, int64(len(r.train.Classes)))
+// openInit finds the weights to begin with. A run that goes on has its own.
+func (r *run) openInit(ctx context.Context) (err error) {
+	if r.cfg.Init != "" {
+		r.init, err = pretrained.Open(ctx, r.cfg.Init, pretrained.Options{})
+	}
+	return err
+}
+
+// initFolder is the model folder of the weights to begin with, nil when there is none.
+func (r *run) initFolder() *modeldir.Folder {
+	if r.init == nil {
+		return nil
+	}
+	return r.init.Folder()
+}
+
+func (r *run) openNet(context.Context) error {
+	spec, err := resnet.Describe(r.cfg.Model.Name, r.cfg.Model.Stem, int64(len(r.data.classes)))
 	if err != nil {
 		return err
 	}
 	torch.ManualSeed(r.cfg.Seed)
 	r.net = resnet.New(spec)
+	if r.init != nil {
+		report, err := r.init.Into(r.net)
+		if err != nil {
+			return err
+		}
+		r.notice(report.String())
+	}
 	r.net.To(r.device)
 	r.net.ToChannelsLast()
 	return nil
@@ -155,20 +186,12 @@ func (r *run) stepsPerEpoch() int {
 	return (r.perEpoch + n - 1) / n
 }
 
-// planSteps sets how many steps the whole run has, which the schedules are spread over.
-func (r *run) planSteps() {
-	r.steps = r.cfg.Trainer.MaxEpochs * r.stepsPerEpoch()
-	if n := r.cfg.Trainer.MaxSteps; n > 0 {
-		r.steps = min(r.steps, n)
-	}
-}
-
 func (r *run) tellStarted() {
 	if r.events.Started == nil {
 		return
 	}
 	r.events.Started(Started{
-		Classes: r.train.Classes, TrainSize: r.train.Len(), ValSize: r.val.Len(), Device: r.device.String(),
+		Classes: r.data.classes, TrainSize: r.data.train.Len(), ValSize: r.data.val.Len(), Device: r.device.String(), Ranks: r.group.Size(),
 		Summary: r.summary(), FirstEpoch: r.at.Epoch, Epochs: r.cfg.Trainer.MaxEpochs, StepsPerEpoch: r.perEpoch,
 	})
 }
@@ -186,10 +209,17 @@ func (r *run) finish(ctx context.Context) (Result, error) {
 	if r.leavesNothing() {
 		return result, r.finishLog(track.StatusFinished)
 	}
-	result.Model = filepath.Join(r.cfg.OutputDir, "model")
-	if err := r.writeModel(result.Model); err != nil {
+	if err := r.measure(ctx, &result); err != nil {
 		return result, err
 	}
+	if !r.leads() {
+		return result, nil
+	}
+	result.Model = filepath.Join(r.cfg.OutputDir, "model")
+	if err := r.writeModel(&result); err != nil {
+		return result, err
+	}
+	r.logFiles(result.Model)
 	return result, r.finishLog(track.StatusFinished)
 }
 
@@ -220,6 +250,15 @@ func (r *run) close() {
 	if r.log != nil {
 		r.log.Finish(track.StatusFailed, nil)
 	}
+	if r.reducer != nil {
+		r.reducer.Close()
+	}
+	if r.stopSync != nil {
+		r.stopSync()
+	}
+	if r.init != nil {
+		r.init.Close()
+	}
 	if r.opt.Opt != nil {
 		r.opt.Close()
 	}
@@ -236,5 +275,8 @@ func (r *run) close() {
 	}
 	if r.net != nil {
 		r.net.Close()
+	}
+	if r.group != nil {
+		r.group.Close()
 	}
 }

@@ -26,7 +26,7 @@ type Layer struct {
 
 // summary describes the run's network at the data's own size.
 func (r *run) summary() Summary {
-	s := Summarize(r.net.Spec(), r.train.Height, r.train.Width)
+	s := Summarize(r.net.Spec(), r.data.side, r.data.side)
 	s.Trainable = s.Parameters
 	for i, stage := range r.net.Stages() {
 		if i >= r.cfg.Freeze.Stages {

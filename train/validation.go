@@ -15,18 +15,26 @@ import (
 // monitored lists the metrics that checkpoints and early stopping can go by.
 var monitored = []string{"val_loss", "val_accuracy", "train_loss", "train_accuracy"}
 
-// valBatchSize is how many images a validation batch has: with no gradients to keep it
-// may be larger than a training batch, and of a size of its own it does not change the
-// figures when data.batch_size changes.
-const valBatchSize = 250
-
 // evaluate returns the mean loss and the accuracy on the first limit of the validation
-// batches, at the data's own size and in the precision of training. Without batches
-// both are NaN.
+// batches, in the precision of training. Without batches both are NaN.
 func (r *run) evaluate(ctx context.Context, limit int) (loss, accuracy float64, err error) {
-	loader, err := dataset.NewLoader(dataset.LoaderConfig{Source: r.val, BatchSize: min(valBatchSize, r.val.Len())})
+	s, err := r.passOver(ctx, limit, nil)
+	return s.Loss / float64(s.Images), float64(s.Correct) / float64(s.Images), err
+}
+
+// passOver runs the first limit of the validation batches through the network and hands
+// each batch's logits [N, classes] and labels to see, if that is not nil. Each rank
+// takes its share, and the sums are of all of them; their loss is not of batches, but
+// of images.
+func (r *run) passOver(ctx context.Context, limit int, see func(logits torch.Tensor, labels []int64)) (sums, error) {
+	if err := r.levelBuffers(); err != nil {
+		return sums{}, err
+	}
+	c := r.loaderConfig(r.data.val, r.validationTransform())
+	c.BatchSize = r.valBatchSize()
+	loader, err := dataset.NewLoader(c)
 	if err != nil {
-		return 0, 0, err
+		return sums{}, err
 	}
 	defer loader.Close()
 	r.net.Train(false)
@@ -39,29 +47,42 @@ func (r *run) evaluate(ctx context.Context, limit int) (loss, accuracy float64, 
 			break
 		}
 		if err != nil {
-			return 0, 0, err
+			return sums{}, err
 		}
-		torch.NoGrad(func() {
-			torch.Scope(func(func(torch.Tensor) torch.Tensor) {
-				x, y := r.input(b, r.val.Height)
-				r.autocast(func() {
-					logits := r.net.Forward(x)
-					meter.add(torch.CrossEntropyLoss(logits, y, torch.Tensor{}, torch.ReduceSum, -100, 0), countCorrect(logits, y), b.N)
-				})
-			})
-		})
+		if b.N > 0 {
+			torch.NoGrad(func() { torch.Scope(func(func(torch.Tensor) torch.Tensor) { r.look(b, meter, see) }) })
+		}
 		b.Release()
 	}
-	s := meter.read()
-	return s.Loss / float64(s.Images), float64(s.Correct) / float64(s.Images), nil
+	return r.total(meter.read())
 }
+
+// look runs a validation batch through the network.
+func (r *run) look(b *dataset.Batch, m *meter, see func(logits torch.Tensor, labels []int64)) {
+	x, y := r.input(b), r.place(torch.FromSlice(b.Labels, int64(b.N)))
+	r.autocast(func() {
+		logits := r.net.Forward(x)
+		m.add(torch.CrossEntropyLoss(logits, y, torch.Tensor{}, torch.ReduceSum, -100, 0), countCorrect(logits, y), b.N)
+		if see != nil {
+			see(logits, b.Labels)
+		}
+	})
+}
+
+// valBatchSize is how many images a rank's validation batch has: with no gradients to
+// keep it may be larger than a training batch, and of a size of its own it does not
+// change the figures when data.batch_size changes.
+func (r *run) valBatchSize() int { return min(largestValBatch, r.data.val.Len()) }
+
+const largestValBatch = 250
 
 // valBatches is how many batches a validation has.
 func (r *run) valBatches() int {
+	global := r.valBatchSize() * r.group.Size()
 	if r.overfits() {
-		return (r.perEpoch*r.cfg.Data.BatchSize + valBatchSize - 1) / valBatchSize
+		return max(1, r.perEpoch*r.cfg.Data.BatchSize/global)
 	}
-	return r.cfg.Trainer.LimitValBatches.Of((r.val.Len() + valBatchSize - 1) / valBatchSize)
+	return r.cfg.Trainer.LimitValBatches.Of((r.data.val.Len() + global - 1) / global)
 }
 
 // sanityCheck runs a few batches of the validation before the training, so that what

@@ -41,8 +41,12 @@ func (p *progress) started(s train.Started) {
 		return
 	}
 	p.line("%s", s.Summary)
+	on := s.Device
+	if s.Ranks > 1 {
+		on = fmt.Sprintf("%d ranks, each on %s", s.Ranks, s.Device)
+	}
 	p.line("training on %d images of %d classes, validating on %d, on %s; epochs %d to %d of %d batches",
-		s.TrainSize, len(s.Classes), s.ValSize, s.Device, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
+		s.TrainSize, len(s.Classes), s.ValSize, on, s.FirstEpoch+1, s.Epochs, s.StepsPerEpoch)
 }
 
 func (p *progress) stepped(s train.Step) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/torchlit/torchlit/config/hydra"
 	"github.com/torchlit/torchlit/dist"
+	"github.com/torchlit/torchlit/predict"
 	"github.com/torchlit/torchlit/train"
 )
 
@@ -106,9 +107,12 @@ func (j *trainJob) run(ctx context.Context, out io.Writer) error {
 			return err
 		}
 	}
+	cfg := j.cfg
+	cfg.Overrides = j.Overrides
+	cfg.Augment.Resizer = predict.Resize
 	p := newProgress(os.Stderr)
 	defer p.close()
-	result, err := train.Run(ctx, j.cfg, p.events())
+	result, err := train.Run(ctx, cfg, p.events())
 	p.close()
 	if err != nil {
 		return err
@@ -116,9 +120,13 @@ func (j *trainJob) run(ctx context.Context, out io.Writer) error {
 	if result.Stopped != "" {
 		fmt.Fprintf(os.Stderr, "stopped: %s\n", result.Stopped)
 	}
-	if result.Model != "" {
-		fmt.Fprintf(out, "validation accuracy %.2f %%, model in %s\n", 100*result.ValAccuracy, result.Model)
+	if result.Model == "" {
+		return nil
 	}
+	if err := document(&cfg, &result); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "validation accuracy %.2f %%, model in %s\n", 100*result.ValAccuracy, result.Model)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func writeImages(t testing.TB) string {
 func TestTrainThenEval(t *testing.T) {
 	torchtest.Need(t)
 	data, run := writeImages(t), filepath.Join(t.TempDir(), "run")
-	settings := []string{"train", "data.dir=" + data, "data.batch_size=4", "data.sizes=[]", "data.pad=1",
+	settings := []string{"train", "data.dir=" + data, "data.batch_size=4", "data.sizes=[]", "augment.pad=1",
 		"trainer.precision=32", "trainer.max_epochs=1", "output_dir=" + run}
 	out, stderr, code := runCommand(t, settings...)
 	require.Zero(t, code, stderr)

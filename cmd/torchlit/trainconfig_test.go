@@ -128,7 +128,7 @@ func TestTrainShow(t *testing.T) {
 func TestTrainSweep(t *testing.T) {
 	torchtest.Need(t)
 	data, sweep := writeImages(t), filepath.Join(t.TempDir(), "sweep")
-	out, stderr, code := runCommand(t, "train", "--multirun", "hydra.sweep.dir="+sweep, "data.batch_size=4", "data.sizes=[]", "data.pad=1",
+	out, stderr, code := runCommand(t, "train", "--multirun", "hydra.sweep.dir="+sweep, "data.batch_size=4", "data.sizes=[]", "augment.pad=1",
 		"trainer.precision=32", "trainer.max_epochs=1", "data.dir="+data+",/nowhere", "seed=1")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, "sweep of 2 runs in "+sweep)

@@ -57,7 +57,9 @@ func suggest(err error, tree *omegaconf.Node, key string, groups []string) error
 	}
 	keys := append(tree.Paths(), groups...)
 	if !strings.HasPrefix(key, "hydra") {
-		keys = slices.DeleteFunc(keys, func(k string) bool { return k == "hydra" || strings.HasPrefix(k, "hydra.") || strings.HasPrefix(k, "hydra/") })
+		keys = slices.DeleteFunc(keys, func(k string) bool {
+			return k == "hydra" || strings.HasPrefix(k, "hydra.") || strings.HasPrefix(k, "hydra/")
+		})
 	}
 	// The siblings are nearest: the prefix is right already.
 	if unknown != nil {

@@ -8,8 +8,10 @@
 package augment
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/torchlit/torchlit/dataset/augment/imageops"
 	"github.com/torchlit/torchlit/vision"
@@ -102,6 +104,16 @@ func (j *Jitter) UnmarshalYAML(unmarshal func(any) error) error {
 		return err
 	}
 	*j = list
+	return nil
+}
+
+// UnmarshalText reads a number.
+func (j *Jitter) UnmarshalText(text []byte) error {
+	one, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return errors.New("give a number, or a list of three or four")
+	}
+	*j = Jitter{one}
 	return nil
 }
 
