@@ -59,8 +59,13 @@ serve: build ## serve the bundled model on http://localhost:8080 (ARGS="--addr :
 ##@ Training
 
 .PHONY: data
-data: go ## fetch CIFAR-10 into data/ (DATA=path: take a local copy)
-	$(GO) run ./tools/cifar10 $(if $(DATA),--from '$(DATA)')
+data: go ## fetch CIFAR-10 into data/ (SET=cifar100; DATA=path: take a local copy)
+	$(GO) run ./tools/cifar10 $(if $(SET),--set '$(SET)') $(if $(DATA),--from '$(DATA)')
+
+.PHONY: repro
+repro: build ## data, training, evaluation and export as one pipeline, with DVC (docs/dvc.md)
+	@command -v dvc >/dev/null || { echo 'make: no dvc command found: pip install dvc (https://dvc.org)' >&2; exit 1; }
+	dvc repro $(ARGS)
 
 .PHONY: train
 train: build ## train (ARGS="trainer.max_epochs=3 optim.lr=0.1")
