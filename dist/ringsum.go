@@ -34,7 +34,7 @@ func numbers[T number | uint16](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
 }
 
-func bytesOf[T number](v []T) []byte {
+func bytesOf[T number | uint16](v []T) []byte {
 	var zero T
 	if len(v) == 0 {
 		return nil
@@ -106,10 +106,7 @@ func sumBFloat16(r *ring, data []byte) error {
 		return err
 	}
 	narrow(chunkOf(r, v, r.rank+1), chunkOf(r, wide, r.rank+1))
-	return spread(r, func(i int) []byte {
-		c := chunkOf(r, v, i)
-		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c))), 2*len(c))
-	})
+	return spread(r, func(i int) []byte { return bytesOf(chunkOf(r, v, i)) })
 }
 
 func widen(v []uint16) []float32 {
