@@ -130,9 +130,12 @@ func (r *Reducer) Wait() error {
 	if err == nil {
 		return nil
 	}
-	// The error went through C as a text; the group still has it whole.
+	// The error went through C as a text; the group may have it whole.
+	var text *torch.Error
 	if b, ok := r.lane.(interface{ broken() error }); ok && b.broken() != nil {
 		err = b.broken()
+	} else if errors.As(err, &text) {
+		err = errors.New(text.Text)
 	}
 	return fmt.Errorf("cannot average gradients over the ranks: %w", err)
 }

@@ -2,7 +2,6 @@ package distributed
 
 import (
 	"errors"
-	"os"
 	"sync"
 	"time"
 
@@ -35,10 +34,6 @@ func StartMPI() (*MPI, error) {
 	defer open.mu.Unlock()
 	if open.started {
 		return nil, errors.New("MPI was started before in this process, and starts only once: duplicate its communicator")
-	}
-	if os.Getenv("OMPI_MCA_opal_signal") == "" {
-		// OpenMPI would put its handlers for crashes in the place of Go's.
-		os.Setenv("OMPI_MCA_opal_signal", "0")
 	}
 	c, rank, size, err := mpi.Init()
 	if err != nil {
