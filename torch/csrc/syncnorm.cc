@@ -41,6 +41,7 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+using Optional = std::optional<at::Tensor>;
 
 // per_channel gives [C] the shape [1, C, 1, ...] that meets x.
 at::Tensor per_channel(const at::Tensor &v, const at::Tensor &x) {
@@ -52,10 +53,10 @@ at::Tensor per_channel(const at::Tensor &v, const at::Tensor &x) {
 at::Tensor float32(const at::Tensor &t) { return t.to(at::kFloat); }
 
 struct SyncNorm : torch::autograd::Function<SyncNorm> {
-  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &weight,
-                            const at::Tensor &bias, const at::Tensor &mean, const at::Tensor &var,
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const Optional &weight,
+                            const Optional &bias, const at::Tensor &mean, const at::Tensor &var,
                             const at::Tensor &n, double eps, c10::intrusive_ptr<Mailbox> box) {
-    ctx->save_for_backward({x, weight, mean, var, n});
+    ctx->save_for_backward({x, weight.value_or(at::Tensor()), mean, var, n});
     ctx->saved_data["eps"] = eps;
     ctx->saved_data["box"] = c10::IValue::make_capsule(std::move(box));
     return std::get<0>(at::native_batch_norm(x, weight, bias, mean, var, false, 0, eps));
@@ -92,7 +93,7 @@ struct SyncNorm : torch::autograd::Function<SyncNorm> {
   }
 };
 
-at::Tensor optional(const tl_tensor *t) { return t ? borrow(t) : at::Tensor(); }
+Optional optional(const tl_tensor *t) { return t ? Optional(borrow(t)) : std::nullopt; }
 
 } // namespace
 
