@@ -70,6 +70,8 @@ type position struct {
 	EMAs      int        `json:"ema_updates,omitempty"`
 	SWAs      int        `json:"swa_updates,omitempty"`
 	Stopped   string     `json:"stopped,omitempty"`
+
+	ValidatedAt int `json:"validated_at,omitempty"` // step
 }
 
 // Run trains as cfg says. When ctx ends, Run writes a checkpoint and returns an error
@@ -89,6 +91,7 @@ func Run(ctx context.Context, cfg Config, events Events) (Result, error) {
 	if err := r.open(ctx); err != nil {
 		return Result{}, err
 	}
+	defer r.tellSkipped()
 	if err := r.sanityCheck(ctx); err != nil {
 		return Result{}, err
 	}
@@ -199,6 +202,11 @@ func (r *run) tellStarted() {
 // finish validates the mean of the weights, when that is to be the model, and writes
 // the model.
 func (r *run) finish(ctx context.Context) (Result, error) {
+	if r.at.ValidatedAt != r.at.Step && r.valBatches() > 0 && !r.leavesNothing() { // it ended within an epoch
+		if err := r.validate(ctx); err != nil {
+			return r.result(), err
+		}
+	}
 	if err := r.settleAverage(ctx); err != nil {
 		return r.result(), err
 	}
@@ -221,6 +229,16 @@ func (r *run) finish(ctx context.Context) (Result, error) {
 	}
 	r.logFiles(result.Model)
 	return result, r.finishLog(track.StatusFinished)
+}
+
+// tellSkipped lists the images that could not be read.
+func (r *run) tellSkipped() {
+	if r.data.tolerance == nil {
+		return
+	}
+	for _, s := range r.data.tolerance.Skipped() {
+		r.notice(fmt.Sprintf("left out %q: %v", s.File, s.Err))
+	}
 }
 
 func (r *run) result() Result {

@@ -133,7 +133,7 @@ func (r *run) validate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.at.Last.ValLoss, r.at.Last.ValAccuracy = v.Loss, v.Accuracy
+	r.at.Last.ValLoss, r.at.Last.ValAccuracy, r.at.ValidatedAt = v.Loss, v.Accuracy, r.at.Step
 	r.logMetrics(map[string]float64{"epoch": float64(r.at.Epoch), "val_loss": v.Loss, "val_accuracy": v.Accuracy})
 	if r.events.Validated != nil {
 		r.events.Validated(v)

@@ -30,7 +30,7 @@ func document(cfg *train.Config, result *train.Result) error {
 	}
 	f := &result.Facts
 	card := report.ModelCard{
-		Name: cfg.Model.Name + " on " + f.Dataset, Architecture: cfg.Model.Name, License: "apache-2.0", Labels: f.Classes,
+		Name: f.Dataset + "-" + cfg.Model.Name, Architecture: cfg.Model.Name, License: "apache-2.0", Labels: f.Classes,
 		Height: f.Side, Width: f.Side, Parameters: result.Summary.Parameters, CIFARStem: cfg.Model.Stem == resnet.CIFARStem,
 		Temperature: result.Temperature, Dataset: f.Dataset, Split: "validation", TrainImages: f.TrainImages, TestImages: f.ValImages,
 		Recipe:  recipe(cfg, result),

@@ -126,7 +126,10 @@ func (j *trainJob) run(ctx context.Context, out io.Writer) error {
 	if err := document(&cfg, &result); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "validation accuracy %.2f %%, model in %s\n", 100*result.ValAccuracy, result.Model)
+	if result.ValAccuracy > 0 {
+		fmt.Fprintf(out, "validation accuracy %.2f %%, ", 100*result.ValAccuracy)
+	}
+	fmt.Fprintf(out, "model in %s\n", result.Model)
 	return nil
 }
 
