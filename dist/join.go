@@ -27,7 +27,7 @@ const (
 )
 
 func (r *ring) join(ctx context.Context) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(r.store.LocalHost(), "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(r.address(), "0"))
 	if err != nil {
 		return fmt.Errorf("cannot listen for the rank before: %w", err)
 	}
@@ -54,6 +54,23 @@ func (r *ring) join(ctx context.Context) error {
 		return err
 	}
 	return r.connect(ctx, l, string(addr), token)
+}
+
+// address is where the rank before reaches this one: this machine's end of the connection
+// to the store. On the machine of the store that may be the loopback, as Debian's
+// /etc/hosts has it for a machine's own name, which is of no use to others.
+func (r *ring) address() string {
+	host := r.store.LocalHost()
+	if !r.remote || !net.ParseIP(host).IsLoopback() {
+		return host
+	}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			return n.IP.String()
+		}
+	}
+	return host
 }
 
 func (r *ring) addrKey(rank int) string { return r.name + "/addr/" + strconv.Itoa(rank) }

@@ -38,6 +38,7 @@ type ring struct {
 	rank, size int
 	timeout    time.Duration
 	hosted     bool   // the store, by the launcher
+	remote     bool   // ranks on other machines take part
 	run        string // prefix of this run's keys in the store
 	name       string // of this group's
 	store      *store.Client
@@ -61,10 +62,10 @@ var errClosed = errors.New("the group of ranks is closed")
 // openRing joins the ring of all ranks.
 func openRing(ctx context.Context, env Env, timeout time.Duration) (*ring, error) {
 	run := fmt.Sprintf("torchlit/%d", env.Attempt)
-	r := &ring{rank: env.Rank, size: env.Size, timeout: timeout, hosted: env.Hosted, run: run, name: run + "/ring", owner: true}
+	r := &ring{rank: env.Rank, size: env.Size, timeout: timeout, hosted: env.Hosted, remote: env.LocalSize < env.Size, run: run, name: run + "/ring", owner: true}
 	var err error
 	if env.Rank == 0 && !env.Hosted {
-		r.host, err = store.Listen(env.Addr)
+		r.host, err = store.Host(env.Addr)
 	}
 	if err == nil {
 		r.store, err = store.Dial(ctx, env.Addr)
@@ -95,7 +96,7 @@ func (r *ring) Duplicate() (Group, error) {
 	}
 	r.duplicates++
 	d := &ring{
-		rank: r.rank, size: r.size, timeout: r.timeout, hosted: r.hosted, store: r.store,
+		rank: r.rank, size: r.size, timeout: r.timeout, hosted: r.hosted, remote: r.remote, store: r.store,
 		run: r.run, name: r.name + "." + strconv.Itoa(r.duplicates),
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)

@@ -23,7 +23,7 @@ import (
 func rings(t *testing.T, n int, hosted bool, timeout time.Duration) []*ring {
 	t.Helper()
 	list := make([]*ring, n)
-	env := Env{Size: n, Addr: freeAddr(t), Hosted: hosted}
+	env := Env{Size: n, LocalSize: n, Addr: freeAddr(t), Hosted: hosted}
 	if hosted {
 		host, err := store.Listen(env.Addr)
 		require.NoError(t, err)
@@ -346,7 +346,7 @@ func TestRingClose(t *testing.T) {
 }
 
 func TestRingMissingRank(t *testing.T) {
-	env := Env{Size: 4, Addr: freeAddr(t)}
+	env := Env{Size: 4, LocalSize: 4, Addr: freeAddr(t)}
 	host, err := store.Listen(env.Addr)
 	require.NoError(t, err)
 	defer host.Close()

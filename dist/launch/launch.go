@@ -119,14 +119,11 @@ func (c *Config) openStore() (*store.Server, string, error) {
 	if c.Nodes == 1 && c.Addr == "" {
 		c.Addr = "127.0.0.1"
 	}
+	addr := net.JoinHostPort(c.Addr, strconv.Itoa(c.Port))
 	if c.NodeRank != 0 {
-		return nil, net.JoinHostPort(c.Addr, strconv.Itoa(c.Port)), nil
+		return nil, addr, nil
 	}
-	listen := net.JoinHostPort(c.Addr, strconv.Itoa(c.Port))
-	if c.Nodes > 1 {
-		listen = net.JoinHostPort("", strconv.Itoa(c.Port)) // others may know this machine by another name
-	}
-	host, err := store.Listen(listen)
+	host, err := store.Host(addr)
 	if err != nil {
 		return nil, "", err
 	}

@@ -15,6 +15,7 @@ import (
 type Client struct {
 	addr string
 	mu   sync.Mutex
+	host string   // this machine's address
 	conn net.Conn // nil after an error: the next request dials again
 	wire *wire
 }
@@ -63,6 +64,7 @@ func (c *Client) connect(ctx context.Context) error {
 	}
 	conn.SetDeadline(time.Time{})
 	c.conn, c.wire = conn, w
+	c.host = conn.LocalAddr().(*net.TCPAddr).IP.String()
 	return nil
 }
 
@@ -70,10 +72,7 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) LocalHost() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
-		return ""
-	}
-	return c.conn.LocalAddr().(*net.TCPAddr).IP.String()
+	return c.host
 }
 
 // Close ends the connection.

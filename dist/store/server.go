@@ -40,6 +40,20 @@ func Listen(addr string) (*Server, error) {
 	return s, nil
 }
 
+// Host is Listen for the machine that others know as host:port. It listens on all of the
+// machine's addresses, of which the name may be none (behind a NAT, in a container), but
+// on the loopback alone where that is the name.
+func Host(addr string) (*Server, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot host the store of the ranks at %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		host = ""
+	}
+	return Listen(net.JoinHostPort(host, port))
+}
+
 // Addr is the address that the server listens on.
 func (s *Server) Addr() *net.TCPAddr { return s.listener.Addr().(*net.TCPAddr) }
 

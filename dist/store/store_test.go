@@ -122,6 +122,23 @@ func TestDialComesLater(t *testing.T) {
 	assert.ErrorContains(t, err, "choose another MASTER_PORT")
 }
 
+func TestHost(t *testing.T) {
+	f := func(addr string, loopback bool) {
+		t.Helper()
+		s, err := Host(addr)
+		require.NoError(t, err)
+		defer s.Close()
+		assert.Equal(t, loopback, s.Addr().IP.IsLoopback())
+		assert.Equal(t, !loopback, s.Addr().IP.IsUnspecified())
+	}
+	f("127.0.0.1:0", true)
+	f("localhost:0", true)
+	f("203.0.113.7:0", false)
+	f("node-0.example:0", false)
+	_, err := Host("no port")
+	assert.ErrorContains(t, err, `at "no port"`)
+}
+
 // A stranger, such as a port scanner or an HTTP client, is dropped and harms nobody.
 func TestStranger(t *testing.T) {
 	s := open(t)
