@@ -21,6 +21,9 @@ func openDevice(t *Trainer, env dist.Env) (torch.Device, error) {
 		threads = env.Threads()
 	}
 	torch.SetNumThreads(int32(threads))
+	torch.UseDeterministicAlgorithms(t.Deterministic)
+	torch.SetCuDNNBenchmark(!t.Deterministic)
+	torch.SetDetectAnomaly(t.DetectAnomaly)
 	name := t.Device
 	if name == "auto" || name == "" {
 		name = "cpu"

@@ -88,17 +88,37 @@ func Run(ctx context.Context, cfg Config, events Events) (Result, error) {
 
 	r := &run{cfg: cfg, events: events, began: time.Now()}
 	defer r.close()
-	if err := r.open(ctx); err != nil {
+	if err := r.guarded(func() error { return r.open(ctx) }); err != nil {
 		return Result{}, err
 	}
 	defer r.tellSkipped()
-	if err := r.sanityCheck(ctx); err != nil {
+	if err := r.guarded(func() error { return r.sanityCheck(ctx) }); err != nil {
 		return Result{}, err
 	}
-	if err := r.fit(ctx); err != nil {
+	if err := r.guarded(func() error { return r.fit(ctx) }); err != nil {
 		return r.result(), r.rescued(err)
 	}
-	return r.finish(ctx)
+	var result Result
+	err := r.guarded(func() (err error) {
+		result, err = r.finish(ctx)
+		return err
+	})
+	return result, err
+}
+
+// guarded runs a part of the run. What libtorch refuses in it is an error that says what
+// to change.
+func (r *run) guarded(body func() error) (err error) {
+	var failed error
+	refused := torch.Try(func() { failed = body() })
+	switch {
+	case refused == nil:
+		return failed
+	case outOfMemory(refused):
+		return fmt.Errorf("cannot train in batches of %d: %w; lower data.batch_size, and raise trainer.accumulate_grad_batches by as much to train the same, or see torchlit tune batch-size",
+			r.cfg.Data.BatchSize, refused)
+	}
+	return fmt.Errorf("cannot train: %w", refused)
 }
 
 // rehearsed is c, or for a fast development run what that is short for.
@@ -273,6 +293,10 @@ func (r *run) close() {
 	}
 	if r.stopSync != nil {
 		r.stopSync()
+	}
+	if torch.Available() == nil { // what openDevice set for the process
+		torch.UseDeterministicAlgorithms(false)
+		torch.SetDetectAnomaly(false)
 	}
 	if r.init != nil {
 		r.init.Close()

@@ -76,6 +76,7 @@ const char *cpu_capability();
 int32_t set_num_threads(int64_t n, tl_error *);
 int32_t num_threads(int64_t *n, tl_error *);
 int32_t manual_seed(uint64_t seed, tl_error *);
+int32_t set_switch(int64_t which, int32_t on, tl_error *);
 
 int32_t tensor_free(const tl_value *tensors, int64_t n, tl_error *);
 int32_t tensor_info(const tl_tensor *, tl_info *, tl_error *);

@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <torch/csrc/autograd/anomaly_mode.h>
 #include <torch/version.h>
 
 #include "guard.h"
@@ -27,6 +28,28 @@ int32_t manual_seed(uint64_t seed, tl_error *err) {
   return guard(err, [&] { at::manual_seed(seed); });
 }
 
+int32_t set_switch(int64_t which, int32_t on, tl_error *err) {
+  return guard(err, [&] {
+    at::Context &context = at::globalContext();
+    switch (which) {
+    case TL_DETERMINISTIC:
+      context.setDeterministicAlgorithms(on, /*warn_only=*/false);
+      // Nobody reads what has not been written: no need to fill it.
+      context.setDeterministicFillUninitializedMemory(false);
+      context.setDeterministicCuDNN(on);
+      context.setDeterministicMkldnn(on);
+      break;
+    case TL_CUDNN_BENCHMARK: context.setBenchmarkCuDNN(on); break;
+    case TL_TF32:
+      context.setAllowTF32CuBLAS(on);
+      context.setAllowTF32CuDNN(on);
+      break;
+    case TL_ANOMALY: torch::autograd::AnomalyMode::set_enabled(on); break;
+    default: TORCH_CHECK(false, "BUG: there is no switch ", which);
+    }
+  });
+}
+
 } // namespace torchlit
 
 extern "C" const tl_api *tl_get_api(int64_t abi) {
@@ -34,6 +57,7 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
   static const tl_api api = {
       TL_ABI,
       libtorch_version, cpu_capability, set_num_threads, num_threads, manual_seed,
+      set_switch,
       tensor_free, tensor_info, tensor_from_data, tensor_read, tensor_write,
       tensor_print, tensor_memory,
       op_find, op_call,

@@ -26,7 +26,7 @@ extern "C" {
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash. headerABI in
 // torch/internal/libtorch changes with it.
-#define TL_ABI 4
+#define TL_ABI 5
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
@@ -127,6 +127,14 @@ enum {
   TL_MODULE_BUFFERS = 2,
 };
 
+// What set_switch turns on and off, for the whole process.
+enum {
+  TL_DETERMINISTIC = 0,   // operators that give the same bits each time, or an error
+  TL_CUDNN_BENCHMARK = 1, // try cuDNN's algorithms for each new shape, keep the fastest
+  TL_TF32 = 2,            // CUDA: multiply float32 with 10 bits behind the point
+  TL_ANOMALY = 3,         // backward passes check for NaN
+};
+
 // One step of an engine's program: see engine.cc for what each means.
 enum {
   TL_STEP_CONV = 0,
@@ -163,6 +171,7 @@ typedef struct tl_api {
   int32_t (*set_num_threads)(int64_t n, tl_error *);
   int32_t (*num_threads)(int64_t *n, tl_error *);
   int32_t (*manual_seed)(uint64_t seed, tl_error *);
+  int32_t (*set_switch)(int64_t which, int32_t on, tl_error *); // TL_DETERMINISTIC …
 
   // tensor.cc
   int32_t (*tensor_free)(const tl_value *tensors, int64_t n, tl_error *);

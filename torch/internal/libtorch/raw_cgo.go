@@ -27,6 +27,7 @@ static const char *tl_libtorch_version(const tl_api *a) { return a->libtorch_ver
 static const char *tl_cpu_capability(const tl_api *a) { return a->cpu_capability(); }
 static int32_t tl_set_num_threads(const tl_api *a, int64_t n, tl_error *e) { return a->set_num_threads(n, e); }
 static int32_t tl_num_threads(const tl_api *a, int64_t *n, tl_error *e) { return a->num_threads(n, e); }
+static int32_t tl_set_switch(const tl_api *a, int64_t which, int32_t on, tl_error *e) { return a->set_switch(which, on, e); }
 static int32_t tl_manual_seed(const tl_api *a, uint64_t s, tl_error *e) { return a->manual_seed(s, e); }
 
 static int32_t tl_tensor_free(const tl_api *a, const tl_value *t, int64_t n, tl_error *e) { return a->tensor_free(t, n, e); }
@@ -86,7 +87,7 @@ import (
 // headerABI is TL_ABI once more, raised with it. The go command does not watch a
 // header outside the package: without a change here it would go on with the package
 // as compiled from the old one.
-const headerABI = 4
+const headerABI = 5
 
 var _ [C.TL_ABI]struct{} = [headerABI]struct{}{}
 
@@ -125,6 +126,10 @@ func rawNumThreads(n *int64, e *errorText) int32 {
 
 func rawManualSeed(seed uint64, e *errorText) int32 {
 	return int32(C.tl_manual_seed(table, C.uint64_t(seed), e.c()))
+}
+
+func rawSetSwitch(which int64, on bool, e *errorText) int32 {
+	return int32(C.tl_set_switch(table, C.int64_t(which), flag(on), e.c()))
 }
 
 func tensorPointer(p unsafe.Pointer) *C.tl_tensor { return (*C.tl_tensor)(p) }

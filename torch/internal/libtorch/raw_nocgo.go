@@ -25,6 +25,7 @@ func rawCPUCapability() string                      { panic(unreachable) }
 func rawSetNumThreads(int64, *errorText) int32      { panic(unreachable) }
 func rawNumThreads(*int64, *errorText) int32        { panic(unreachable) }
 func rawManualSeed(uint64, *errorText) int32        { panic(unreachable) }
+func rawSetSwitch(int64, bool, *errorText) int32    { panic(unreachable) }
 func rawTensorFree([]Value, *errorText) int32       { panic(unreachable) }
 func rawClearGrads([]Value, *errorText) int32       { panic(unreachable) }
 func rawScopeMode(int64, *errorText) (int64, int32) { panic(unreachable) }

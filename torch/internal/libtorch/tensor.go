@@ -33,6 +33,19 @@ func ManualSeed(seed uint64) error {
 	return do("manual_seed", func(e *errorText) int32 { return rawManualSeed(seed, e) })
 }
 
+// What SetSwitch turns on and off: the TL_* constants of torchlit.h.
+const (
+	SwitchDeterministic = iota
+	SwitchCuDNNBenchmark
+	SwitchTF32
+	SwitchAnomaly
+)
+
+// SetSwitch turns one of libtorch's settings on or off for the whole process.
+func SetSwitch(which int64, on bool) error {
+	return do("set_switch", func(e *errorText) int32 { return rawSetSwitch(which, on, e) })
+}
+
 // NoValue is the absent tensor of a list.
 var NoValue Value
 
