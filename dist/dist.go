@@ -161,7 +161,11 @@ func openControl(ctx context.Context, env Env, o Options) (Group, error) {
 	if env.MPI {
 		return openMPI(o.Timeout)
 	}
-	return openRing(ctx, env, o.Timeout)
+	r, err := openRing(ctx, env, o.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // LostError says that a rank cannot be reached any more.

@@ -44,7 +44,7 @@ func ConvertSyncBatchNorm(module IModule, group SyncGroup) (stop func(), err err
 		return func() {}, nil
 	}
 	device := torch.Device{}
-	for _, t := range norms[0].Parameters() {
+	for _, t := range append(norms[0].Parameters(), norms[0].Buffers()...) {
 		device = t.Device()
 	}
 	s := &batchSync{group: group}
