@@ -50,25 +50,22 @@ func convertModel(dir, output string, dtype safetensors.DType) error {
 // an optimizer's state, stays behind. PyTorch counts the batches that a normalisation
 // has seen, which no answer depends on; the counters are kept where there are any.
 func convertWeights(file *weights.File, spec resnet.Spec, dtype safetensors.DType) ([]safetensors.Entry, error) {
-	wanted := map[string]bool{}
+	var names []string
 	for _, t := range spec.Tensors() {
-		wanted[t.Name] = true
-		if bn, ok := strings.CutSuffix(t.Name, "running_mean"); ok {
-			if counter := bn + "num_batches_tracked"; has(file, counter) {
-				wanted[counter] = true
-			}
+		names = append(names, t.Name)
+		if bn, ok := strings.CutSuffix(t.Name, "running_mean"); ok && has(file, bn+"num_batches_tracked") {
+			names = append(names, bn+"num_batches_tracked")
 		}
 	}
-	var entries []safetensors.Entry
-	for name := range wanted {
+	entries := make([]safetensors.Entry, len(names))
+	for i, name := range names {
 		v, err := file.Tensor(name)
 		if err != nil {
 			return nil, err
 		}
-		if v, err = convertTensor(v, dtype); err != nil {
+		if entries[i], err = convertTensor(v, dtype); err != nil {
 			return nil, err
 		}
-		entries = append(entries, v)
 	}
 	return entries, nil
 }

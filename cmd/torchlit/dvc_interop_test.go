@@ -207,6 +207,7 @@ func TestInteropDVC(t *testing.T) {
 	first := r.accuracy()
 	model := r.files("trained/cifar10")
 	assert.Equal(t, r.files("runs/pipeline/model")[modeldir.SafetensorsFile], model[modeldir.SafetensorsFile], "what was measured is what is exported")
+	assert.Contains(t, model, "README.md")
 	r.git("add", "-A")
 	r.git("commit", "-q", "-m", "first run")
 
