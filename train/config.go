@@ -151,7 +151,8 @@ type Trainer struct {
 
 	DetectAnomaly  bool   `yaml:"detect_anomaly"`
 	LogEveryNSteps int    `yaml:"log_every_n_steps"`
-	Profiler       string `yaml:"profiler"` // "" or simple
+	LogHistograms  bool   `yaml:"log_histograms"` // of the weights, after each epoch
+	Profiler       string `yaml:"profiler"`       // "" or simple
 }
 
 // Checkpoint says when checkpoints are written, and which stay.

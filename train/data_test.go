@@ -162,10 +162,10 @@ func TestInitFromTheHub(t *testing.T) {
 func TestTrackers(t *testing.T) {
 	t.Setenv("WANDB_MODE", "offline")
 	cfg, _, w := run(t, func(c *train.Config) {
-		c.Trainer.MaxEpochs, c.Trainer.LogEveryNSteps = 2, 1
+		c.Trainer.MaxEpochs, c.Trainer.LogEveryNSteps, c.Trainer.LogHistograms = 2, 1, true
 		c.Track.DVCLive.Enabled, c.Track.WandB.Enabled, c.Track.WandB.Mode = true, true, "offline"
 	})
-	for _, pattern := range []string{"metrics.csv", "hparams.yaml", "events.out.tfevents.*", "wandb/offline-run-*/run-*.wandb", "dvclive/metrics.json"} {
+	for _, pattern := range []string{"metrics.csv", "hparams.yaml", "events.out.tfevents.*", "wandb/offline-run-*/run-*.wandb", "dvclive/metrics.json", "dvclive/plots/images/first_batch*"} {
 		found, err := filepath.Glob(filepath.Join(cfg.OutputDir, pattern))
 		require.NoError(t, err)
 		assert.Len(t, found, 1, pattern)

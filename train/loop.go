@@ -115,6 +115,7 @@ func (r *run) backward(b *dataset.Batch, share float64, last bool) (err error) {
 	torch.Scope(func(func(torch.Tensor) torch.Tensor) {
 		done := r.profile.start("batch to device")
 		y := r.mix(b)
+		r.showBatch(b)
 		x := r.input(b)
 		done()
 		done = r.profile.start("forward")
@@ -233,6 +234,7 @@ func (r *run) endEpoch() error {
 	last.Epoch, last.TrainLoss, last.TrainAccuracy = r.at.Epoch, s.loss(), s.accuracy()
 	last.ImagesPerSecond, last.LoaderWait, last.Duration = s.rate(), s.Waited.Seconds(), s.Took
 	r.logEpoch()
+	r.logHistograms()
 	if r.swa != nil && r.at.Epoch >= r.cfg.Trainer.MaxEpochs-r.cfg.SWA.Epochs {
 		r.at.SWAs++
 		r.swa.approach(1 / float64(r.at.SWAs))
