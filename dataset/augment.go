@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 
+	"github.com/torchlit/torchlit/dataset/internal/splitmix"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -48,12 +49,12 @@ func (a *Augment) Size(height, width int) (int, int) { return height, width }
 func (a *Augment) Apply(dst []byte, src *vision.Image, key Key) {
 	height, width, pix := src.Height, src.Width, src.Pix
 	const augmentations = 2 // keeps this stream apart from Permutation's
-	r := seeded(augmentations, key.Seed, uint64(key.Epoch), uint64(key.Index))
+	r := splitmix.Seeded(augmentations, key.Seed, uint64(key.Epoch), uint64(key.Index))
 	// Every draw is made whether it is used or not: switching one augmentation
 	// on leaves the others as they were.
-	dy, dx := r.below(2*a.Pad+1)-a.Pad, r.below(2*a.Pad+1)-a.Pad
-	flip := r.next()>>63 == 1 && a.Flip
-	cy, cx := r.below(height), r.below(width)
+	dy, dx := r.Below(2*a.Pad+1)-a.Pad, r.Below(2*a.Pad+1)-a.Pad
+	flip := r.Next()>>63 == 1 && a.Flip
+	cy, cx := r.Below(height), r.Below(width)
 
 	row := width * 3
 	for y := range height {

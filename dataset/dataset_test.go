@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/torchlit/torchlit/dataset/internal/splitmix"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,10 +53,10 @@ func numbered(n int) *Set {
 // noise returns n images with every byte different from its neighbours.
 func noise(n, height, width int) *Set {
 	s := &Set{Classes: []string{"only"}, Height: height, Width: width, Labels: make([]int64, n)}
-	r := seeded(99)
+	r := splitmix.Seeded(99)
 	s.Images = make([]byte, n*s.imageLen())
 	for i := range s.Images {
-		s.Images[i] = byte(r.next())
+		s.Images[i] = byte(r.Next())
 	}
 	return s
 }

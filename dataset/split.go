@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/torchlit/torchlit/dataset/internal/splitmix"
 )
 
 // Split divides a set in two by its labels: part has that fraction of the images,
@@ -47,9 +49,9 @@ func byClass(labels []int64, seed uint64) [][]int {
 	var classes [][]int
 	for _, l := range slices.Sorted(maps.Keys(members)) {
 		c := members[l]
-		r := seeded(splits, seed, uint64(l))
+		r := splitmix.Seeded(splits, seed, uint64(l))
 		for i := range c {
-			j := r.below(i + 1)
+			j := r.Below(i + 1)
 			c[i], c[j] = c[j], c[i]
 		}
 		classes = append(classes, c)

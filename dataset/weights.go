@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"math"
+
+	"github.com/torchlit/torchlit/dataset/internal/splitmix"
 )
 
 // Schemes of ClassWeights.
@@ -100,9 +102,9 @@ func WeightedOrder(weights []float64, n int, seed uint64, epoch int) ([]int32, e
 		return nil, fmt.Errorf("cannot draw images by weight: the weights' sum is %v", sum)
 	}
 	const draws = 4 // keeps this stream apart from the others of the package
-	r := seeded(draws, seed, uint64(epoch))
-	row := Permutation(len(weights), r.next(), epoch)
-	offset := float64(r.next()>>11) / (1 << 53) // of the first tick, in [0, 1)
+	r := splitmix.Seeded(draws, seed, uint64(epoch))
+	row := Permutation(len(weights), r.Next(), epoch)
+	offset := float64(r.Next()>>11) / (1 << 53) // of the first tick, in [0, 1)
 
 	// A ruler with a tick each sum/n lies along the images, each as long as its
 	// weight. Ticks count in whole numbers: adding them up would collect errors.
@@ -122,7 +124,7 @@ func WeightedOrder(weights []float64, n int, seed uint64, epoch int) ([]int32, e
 	for len(order) < n { // rounding of end left the last tick out
 		order = append(order, last)
 	}
-	shuffle := Permutation(n, r.next(), epoch)
+	shuffle := Permutation(n, r.Next(), epoch)
 	out := make([]int32, n)
 	for place, from := range shuffle {
 		out[place] = order[from]

@@ -44,7 +44,7 @@ func (a *augMix) draw(r *random, width, height int, steps []step) (mixture, []st
 			depth = a.depth
 		}
 		for range depth {
-			if s, ok := a.uses[r.below(len(a.uses))].draw(r, &a.tuning, width, height); ok {
+			if s, ok := a.uses[r.Below(len(a.uses))].draw(r, &a.tuning, width, height); ok {
 				steps = append(steps, s)
 			}
 		}

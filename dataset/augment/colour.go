@@ -51,7 +51,7 @@ type jitterDraw struct {
 // draw takes eight numbers: four for the order, one for each factor.
 func (j *jitter) draw(r *random) (d jitterDraw) {
 	for i := range d.order {
-		k := r.below(i + 1)
+		k := r.Below(i + 1)
 		d.order[i] = d.order[k]
 		d.order[k] = i
 	}

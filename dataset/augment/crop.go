@@ -48,7 +48,7 @@ func (c *resizedCrop) drawBox(r *random, width, height int) image.Rectangle {
 }
 
 func (c *resizedCrop) apply(s *scratch, src *vision.Image) {
-	interpolation := c.interpolation[s.r.below(len(c.interpolation))]
+	interpolation := c.interpolation[s.r.Below(len(c.interpolation))]
 	box := c.drawBox(&s.r, src.Width, src.Height)
 	c.resize.crop(&s.img, src, box, interpolation)
 }

@@ -86,7 +86,7 @@ type cutout struct {
 }
 
 func (c *cutout) drawBox(r *random, width, height int) image.Rectangle {
-	y, x := r.below(height)-c.side/2, r.below(width)-c.side/2
+	y, x := r.Below(height)-c.side/2, r.Below(width)-c.side/2
 	return image.Rect(x, y, x+c.side, y+c.side)
 }
 

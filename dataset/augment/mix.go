@@ -89,7 +89,7 @@ func (x *Mixer) drawBox(r *random, lambda float64, height, width int) Mix {
 	} else {
 		ratio := math.Sqrt(1 - lambda)
 		h, w := int(float64(height)*ratio), int(float64(width)*ratio)
-		cy, cx := r.below(height), r.below(width)
+		cy, cx := r.Below(height), r.Below(width)
 		box = image.Rect(cx-w/2, cy-h/2, cx+(w+1)/2, cy+(h+1)/2).Intersect(image.Rect(0, 0, width, height))
 	}
 	if box.Empty() {
@@ -102,7 +102,7 @@ func (x *Mixer) drawBox(r *random, lambda float64, height, width int) Mix {
 func (x *Mixer) drawSides(r *random, height, width int) image.Rectangle {
 	side := func(n int) int {
 		from, to := int(float64(n)*x.minmax[0]), int(float64(n)*x.minmax[1])
-		return from + r.below(max(to-from, 1)) // to itself is left out
+		return from + r.Below(max(to-from, 1)) // to itself is left out
 	}
 	h, w := side(height), side(width)
 	top, left := r.between(0, height-h), r.between(0, width-w)

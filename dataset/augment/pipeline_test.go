@@ -29,7 +29,7 @@ func picture(width, height int) *vision.Image {
 	r := stream(uint64(width*height + 1))
 	for i := range m.Pix {
 		x, y, c := i/3%width, i/3/width, i%3
-		m.Pix[i] = byte(30 + (x*(c+1)*90/width+y*(3-c)*40/height)%190 + r.below(20))
+		m.Pix[i] = byte(30 + (x*(c+1)*90/width+y*(3-c)*40/height)%190 + r.Below(20))
 	}
 	return m
 }

@@ -55,7 +55,7 @@ func (a *randAugment) draw(r *random, width, height int, steps []step) []step {
 // choose picks an operation; where they have weights, one that is not taken yet.
 func (a *randAugment) choose(r *random, taken []int) int {
 	if a.weights == nil {
-		return r.below(len(a.uses))
+		return r.Below(len(a.uses))
 	}
 	free := func(i int) bool {
 		for _, t := range taken {
@@ -104,7 +104,7 @@ type timmAuto struct {
 
 // draw takes one number for the row.
 func (a *timmAuto) draw(r *random, width, height int, steps []step) []step {
-	for _, u := range a.rows[r.below(len(a.rows))] {
+	for _, u := range a.rows[r.Below(len(a.rows))] {
 		if s, ok := u.draw(r, &a.tuning, width, height); ok {
 			steps = append(steps, s)
 		}

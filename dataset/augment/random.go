@@ -2,9 +2,9 @@ package augment
 
 import (
 	"math"
-	"math/bits"
 
 	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/dataset/internal/splitmix"
 )
 
 // The stages of a pipeline draw from streams of their own, which depend on the key and on these numbers. So one that is switched
@@ -23,40 +23,19 @@ const (
 	streamMix       = 25
 )
 
-// random is splitmix64, as in package dataset: a stream that is a pure function of its first state and stays the same from
-// release to release. Every draw says how many numbers of the stream it takes.
-type random uint64
+// random is a stream with the draws that augmentations make of it. Every draw says how many numbers of the stream it takes.
+type random struct{ splitmix.Random }
 
 // newStream mixes the stream's number and the key into one starting state.
 func newStream(stream uint64, key dataset.Key) random {
-	r := random(0x9e3779b97f4a7c15)
-	for _, v := range [...]uint64{stream, key.Seed, uint64(key.Epoch), uint64(key.Index)} {
-		r = random(uint64(r) ^ v)
-		r = random(r.next())
-	}
-	return r
-}
-
-// next takes one number.
-func (r *random) next() uint64 {
-	*r += 0x9e3779b97f4a7c15
-	z := uint64(*r)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-// below is evenly spread over 0 … n-1, for n of at least 1. It takes one number.
-func (r *random) below(n int) int {
-	hi, _ := bits.Mul64(r.next(), uint64(n))
-	return int(hi)
+	return random{splitmix.Seeded(stream, key.Seed, uint64(key.Epoch), uint64(key.Index))}
 }
 
 // between is evenly spread over from … to, both included. It takes one number.
-func (r *random) between(from, to int) int { return from + r.below(to-from+1) }
+func (r *random) between(from, to int) int { return from + r.Below(to-from+1) }
 
 // unit is evenly spread over [0, 1). It takes one number.
-func (r *random) unit() float64 { return float64(r.next()>>11) / (1 << 53) }
+func (r *random) unit() float64 { return float64(r.Next()>>11) / (1 << 53) }
 
 // uniform is evenly spread over [from, to). It takes one number.
 func (r *random) uniform(from, to float64) float64 { return from + float64((to-from)*r.unit()) }
@@ -117,7 +96,7 @@ func (r *random) dirichlet(weights []float64, alpha float64) {
 		sum += weights[i]
 	}
 	if sum == 0 { // a tiny alpha, whose variables all vanished: one of them would have been by far the largest
-		weights[r.below(len(weights))], sum = 1, 1
+		weights[r.Below(len(weights))], sum = 1, 1
 	}
 	for i := range weights {
 		weights[i] /= sum

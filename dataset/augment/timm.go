@@ -123,13 +123,13 @@ func (u timmUse) draw(r *random, t *timmTuning, width, height int) (s step, ok b
 	switch {
 	case math.IsInf(t.std, 1):
 		magnitude = r.uniform(0, magnitude)
-		r.next()
+		r.Next()
 	default:
 		magnitude += t.std * r.normal()
 	}
 	magnitude = max(0, min(magnitude, t.most))
 	negate := r.hit(0.5)
-	filter := t.filters[r.below(len(t.filters))]
+	filter := t.filters[r.Below(len(t.filters))]
 	spread := r.unit()
 	if left {
 		return step{}, false

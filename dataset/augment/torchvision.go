@@ -91,7 +91,7 @@ type tvRand struct {
 // draw takes two numbers an operation: which, and its direction.
 func (a *tvRand) draw(r *random, width, height int, steps []step) []step {
 	for range a.layers {
-		o, negate := torchvisionOps[r.below(len(torchvisionOps))], r.hit(0.5)
+		o, negate := torchvisionOps[r.Below(len(torchvisionOps))], r.hit(0.5)
 		steps = append(steps, randSpace.step(o, a.magnitude, a.bins, negate, width, height, a.filter))
 	}
 	return steps
@@ -109,7 +109,7 @@ type trivial struct {
 
 // draw takes three numbers: which operation, its bin and its direction.
 func (a *trivial) draw(r *random, width, height int, steps []step) []step {
-	o, bin, negate := torchvisionOps[r.below(len(torchvisionOps))], r.below(a.bins), r.hit(0.5)
+	o, bin, negate := torchvisionOps[r.Below(len(torchvisionOps))], r.Below(a.bins), r.hit(0.5)
 	return append(steps, trivialSpace.step(o, bin, a.bins, negate, width, height, a.filter))
 }
 
@@ -133,7 +133,7 @@ type tvUse struct {
 
 // draw takes five numbers: which pair, two for the probabilities, two for the directions.
 func (a *tvAuto) draw(r *random, width, height int, steps []step) []step {
-	pair := &a.pairs[r.below(len(a.pairs))]
+	pair := &a.pairs[r.Below(len(a.pairs))]
 	probabilities := [2]float64{r.unit(), r.unit()}
 	negate := [2]bool{r.hit(0.5), r.hit(0.5)}
 	for i, u := range pair {
