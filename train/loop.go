@@ -74,7 +74,7 @@ func (r *run) trainEpoch(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.endEpoch()
+	return r.endEpoch(ctx)
 }
 
 // step trains on as many batches as one step of the optimizer takes. It is not
@@ -228,11 +228,18 @@ func (r *run) tellStep(side int, lr float64) {
 
 // endEpoch logs the epoch's figures and goes on to the next one. A run that stops
 // within an epoch ends it there.
-func (r *run) endEpoch() error {
+func (r *run) endEpoch(ctx context.Context) error {
+	// A run does not end without having been validated, whatever the cadence.
+	last := r.over() || r.at.Batch == r.perEpoch && r.at.Epoch+1 == r.cfg.Trainer.MaxEpochs
+	if last && r.at.ValidatedAt != r.at.Step && r.valBatches() > 0 && !r.leavesNothing() {
+		if err := r.validate(ctx); err != nil {
+			return err
+		}
+	}
 	s := r.at.EpochSums
-	last := &r.at.Last
-	last.Epoch, last.TrainLoss, last.TrainAccuracy = r.at.Epoch, s.loss(), s.accuracy()
-	last.ImagesPerSecond, last.LoaderWait, last.Duration = s.rate(), s.Waited.Seconds(), s.Took
+	e := &r.at.Last
+	e.Epoch, e.TrainLoss, e.TrainAccuracy = r.at.Epoch, s.loss(), s.accuracy()
+	e.ImagesPerSecond, e.LoaderWait, e.Duration = s.rate(), s.Waited.Seconds(), s.Took
 	r.logEpoch()
 	r.logHistograms()
 	if r.swa != nil && r.at.Epoch >= r.cfg.Trainer.MaxEpochs-r.cfg.SWA.Epochs {
@@ -240,7 +247,7 @@ func (r *run) endEpoch() error {
 		r.swa.approach(1 / float64(r.at.SWAs))
 	}
 	if r.events.Epoch != nil {
-		r.events.Epoch(*last)
+		r.events.Epoch(*e)
 	}
 	if r.at.Batch == r.perEpoch {
 		r.at.Epoch, r.at.Batch, r.at.EpochSums = r.at.Epoch+1, 0, sums{}

@@ -222,11 +222,6 @@ func (r *run) tellStarted() {
 // finish validates the mean of the weights, when that is to be the model, and writes
 // the model.
 func (r *run) finish(ctx context.Context) (Result, error) {
-	if r.at.ValidatedAt != r.at.Step && r.valBatches() > 0 && !r.leavesNothing() { // it ended within an epoch
-		if err := r.validate(ctx); err != nil {
-			return r.result(), err
-		}
-	}
 	if err := r.settleAverage(ctx); err != nil {
 		return r.result(), err
 	}

@@ -169,9 +169,10 @@ func TestValidationCadence(t *testing.T) {
 		return steps
 	}
 	assert.Equal(t, []int{4, 8, 12}, at(func(*train.Config) {}))
-	assert.Equal(t, []int{8}, at(func(c *train.Config) { c.Trainer.CheckValEveryNEpoch = 2 }))
+	// Whatever the cadence, a run ends with a validation.
+	assert.Equal(t, []int{8, 12}, at(func(c *train.Config) { c.Trainer.CheckValEveryNEpoch = 2 }))
 	assert.Equal(t, []int{2, 4, 6, 8, 10, 12}, at(func(c *train.Config) { c.Trainer.ValCheckInterval = train.Portion{Share: 0.5} }))
-	assert.Equal(t, []int{3, 7, 11}, at(func(c *train.Config) { c.Trainer.ValCheckInterval = train.Portion{Count: 3} }))
+	assert.Equal(t, []int{3, 7, 11, 12}, at(func(c *train.Config) { c.Trainer.ValCheckInterval = train.Portion{Count: 3} }))
 }
 
 func TestEarlyStopping(t *testing.T) {
