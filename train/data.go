@@ -100,8 +100,8 @@ func (d *images) measureSize(c *Data) error {
 	return nil
 }
 
-// chooseNormalisation takes means and deviations from the settings, from the weights
-// that the run begins with, or from what the data are.
+// chooseNormalisation takes means and deviations from the run that goes on, from the
+// settings, from the weights that the run begins with, or from what the data are.
 func (r *run) chooseNormalisation() error {
 	d, c := r.data, &r.cfg.Data
 	d.mean, d.std = imagenetMean, imagenetStd
@@ -117,6 +117,10 @@ func (r *run) chooseNormalisation() error {
 	}
 	if len(c.Mean) == 3 {
 		d.mean, d.std = [3]float64(c.Mean), [3]float64(c.Std)
+	}
+	if r.before != nil {
+		f := &r.before.Facts
+		d.mean, d.std, c.CropPct, c.Interpolation = f.Mean, f.Std, f.CropPct, f.Interpolation
 	}
 	ip, err := vision.ParseInterpolation(c.Interpolation)
 	if err != nil {

@@ -104,6 +104,14 @@ func TestDamagedPictures(t *testing.T) {
 	cfg.Data.ImageSize = 16
 	_, err := train.Run(t.Context(), cfg, train.Events{})
 	require.ErrorContains(t, err, broken)
+	// A run that meets a damaged file in the middle of a step saves where that began.
+	cfg.Trainer.AccumulateGradBatches, cfg.OutputDir, cfg.Data.InMemory = 2, t.TempDir(), "never"
+	_, err = train.Run(t.Context(), cfg, train.Events{})
+	require.ErrorContains(t, err, "go on with resume="+cfg.OutputDir)
+	require.Len(t, checkpoints(t, cfg), 1)
+	cfg.Resume, cfg.Data.Corrupt = cfg.OutputDir, dataset.CorruptSkip
+	_, err = train.Run(t.Context(), cfg, train.Events{})
+	require.NoError(t, err)
 	_, _, w := run(t, func(c *train.Config) { c.Data.Dir, c.Data.ImageSize, c.Data.Corrupt = dir, 16, dataset.CorruptSkip })
 	assert.Contains(t, strings.Join(w.notices, "\n"), broken)
 }
@@ -148,9 +156,19 @@ func TestInitFromTheHub(t *testing.T) {
 		assert.InDeltaSlice(t, want, tensorOf(t, checkpoints(t, cfg)[0], "layer3.0.conv1.weight"), 1e-6, id)
 		folder, err := modeldir.Open(result.Model)
 		require.NoError(t, err)
-		if id == "someone/stripes" {
-			assert.Equal(t, 0.5, folder.Config.Pretrained.Mean[0])
+		if id != "someone/stripes" {
+			continue
 		}
+		assert.Equal(t, 0.5, folder.Config.Pretrained.Mean[0])
+		// A run that goes on needs the hub no more.
+		cfg.Resume, cfg.Trainer.MaxSteps = cfg.OutputDir, 2
+		t.Setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+		t.Setenv("HF_HUB_CACHE", t.TempDir())
+		result, err = train.Run(t.Context(), cfg, train.Events{})
+		require.NoError(t, err)
+		folder, err = modeldir.Open(result.Model)
+		require.NoError(t, err)
+		assert.Equal(t, 0.5, folder.Config.Pretrained.Mean[0])
 	}
 	cfg := small(t, dir)
 	cfg.Data.ImageSize, cfg.Init = 16, "someone/nothing"

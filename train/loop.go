@@ -78,9 +78,16 @@ func (r *run) trainEpoch(ctx context.Context) error {
 }
 
 // step trains on as many batches as one step of the optimizer takes. It is not
-// interrupted in between: a checkpoint knows of whole steps only.
+// interrupted in between: a checkpoint knows of whole steps only. One that fails leaves
+// the run before it.
 func (r *run) step(loader *dataset.Loader) error {
-	n := min(r.cfg.Trainer.AccumulateGradBatches, r.perEpoch-r.at.Batch)
+	begin, whole := r.at.Batch, false
+	defer func() {
+		if !whole {
+			r.at.Batch = begin
+		}
+	}()
+	n := min(r.cfg.Trainer.AccumulateGradBatches, r.perEpoch-begin)
 	for i := range n {
 		done := r.profile.start("wait for data")
 		batch, err := loader.Next(context.Background())
@@ -106,6 +113,7 @@ func (r *run) step(loader *dataset.Loader) error {
 	defer r.profile.start("optimizer step")()
 	r.update()
 	r.at.Step++
+	whole = true
 	return nil
 }
 

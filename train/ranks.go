@@ -71,7 +71,7 @@ func (r *run) watchGradients() (err error) {
 // levelBuffers makes the running statistics, which each rank has moved by its own
 // batches, rank 0's, before they are used for more than training.
 func (r *run) levelBuffers() error {
-	if r.alone() || r.cfg.Trainer.SyncBatchNorm {
+	if r.alone() || r.lost || r.cfg.Trainer.SyncBatchNorm {
 		return nil
 	}
 	return dist.BroadcastParameters(r.group, r.net.Buffers())

@@ -44,8 +44,10 @@ type run struct {
 	perEpoch int // batches
 	steps    int // of the optimizer, in the whole run
 	began    time.Time
-	late     bool // the ranks agree that the time is over
-	logError string
+	late     bool   // the ranks agree that the time is over
+	lost     bool   // a rank is lost: the group is of no use any more
+	logError string // told last
+	before   *saved // of the run that goes on; nil for a new one
 
 	at    position
 	meter *meter    // what is not yet in at's sums
@@ -138,7 +140,7 @@ func (r *run) leavesNothing() bool { return r.cfg.Trainer.FastDevRun > 0 }
 
 func (r *run) open(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
-		r.openGroup, r.openInit, r.openData, r.openNet,
+		r.openGroup, r.openBefore, r.openInit, r.openData, r.openNet,
 	} {
 		if err := part(ctx); err != nil {
 			return err
@@ -167,9 +169,22 @@ func (r *run) open(ctx context.Context) error {
 	return nil
 }
 
+// openBefore reads where the run stood that is to go on.
+func (r *run) openBefore(context.Context) error {
+	if r.cfg.Resume == "" {
+		return nil
+	}
+	file, state, _, err := newest(r.cfg.Resume)
+	if err != nil {
+		return err
+	}
+	r.before = &state
+	return file.Close()
+}
+
 // openInit finds the weights to begin with. A run that goes on has its own.
 func (r *run) openInit(ctx context.Context) (err error) {
-	if r.cfg.Init != "" {
+	if r.cfg.Init != "" && r.before == nil {
 		r.init, err = pretrained.Open(ctx, r.cfg.Init, pretrained.Options{})
 	}
 	return err
@@ -270,6 +285,8 @@ func (r *run) rescued(cause error) error {
 		cause = fmt.Errorf("%w: %w", ErrInterrupted, cause)
 	}
 	logged := r.finishLog(status)
+	var lost *dist.LostError
+	r.lost = errors.As(cause, &lost)
 	if r.leavesNothing() || errors.Is(cause, errSpoilt) || !interrupted && !r.cfg.Checkpoint.SaveOnException {
 		return errors.Join(cause, logged)
 	}

@@ -217,6 +217,16 @@ func TestTheBestCheckpointsStay(t *testing.T) {
 	}
 }
 
+// The best by a training figure is the best of whole epochs, and nothing is best before
+// it is known.
+func TestMonitoringTraining(t *testing.T) {
+	cfg, _, _ := run(t, func(c *train.Config) {
+		c.Checkpoint.Monitor, c.Checkpoint.Mode, c.Checkpoint.Keep, c.Trainer.MaxEpochs = "train_loss", "min", 1, 4
+		c.Trainer.LimitValBatches = train.Portion{}
+	})
+	assert.Len(t, checkpoints(t, cfg), 1, "the loss falls, so the last is the best")
+}
+
 func TestExponentialMovingAverage(t *testing.T) {
 	cfg, result, w := run(t, func(c *train.Config) { c.EMA.Decay, c.Trainer.MaxEpochs = 0.5, 2 })
 	for _, v := range w.checks {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/torchlit/torchlit/dataset"
@@ -145,19 +146,26 @@ func (r *run) validate(ctx context.Context) (err error) {
 	return nil
 }
 
-// metric returns one of the monitored metrics as it stands.
+// metric returns one of the monitored metrics as it stands: of the validation last, and
+// of the epoch at hand or, between two, of the one before. It is NaN while unknown.
 func (r *run) metric(name string) float64 {
-	switch name {
-	case "val_loss":
-		return r.at.Last.ValLoss
-	case "val_accuracy":
-		return r.at.Last.ValAccuracy
-	case "train_loss":
-		return r.at.EpochSums.loss()
-	case "train_accuracy":
-		return r.at.EpochSums.accuracy()
+	train := r.at.EpochSums
+	last := &r.at.Last
+	switch {
+	case strings.HasPrefix(name, "val_") && r.at.ValidatedAt == 0, train.Batches == 0 && last.ImagesPerSecond == 0:
+		return math.NaN()
+	case name == "val_loss":
+		return last.ValLoss
+	case name == "val_accuracy":
+		return last.ValAccuracy
+	case train.Batches == 0 && name == "train_loss":
+		return last.TrainLoss
+	case train.Batches == 0:
+		return last.TrainAccuracy
+	case name == "train_loss":
+		return train.loss()
 	}
-	return math.NaN()
+	return train.accuracy()
 }
 
 // stopWatch is what early stopping remembers between two validations.
