@@ -38,6 +38,9 @@ type images struct {
 	imageWeights []float64 // of weighted sampling; nil for none
 	mixer        *augment.Mixer
 
+	scale, shift torch.Tensor // of normalisation, [1, 3, 1, 1] on the run's device
+	weights      torch.Tensor // lossWeights there; the zero Tensor for none
+
 	sized *dataset.Set // train at the current phase's size
 }
 
@@ -295,13 +298,36 @@ func (d *Data) sideAt(epoch, epochs, own int) int {
 func (r *run) input(b *dataset.Batch) torch.Tensor {
 	n, h, w := int64(b.N), int64(b.Height), int64(b.Width)
 	x := r.place(torch.FromSlice(b.Images, n, h, w, 3)).Permute([]int64{0, 3, 1, 2}).CastTo(torch.Float)
+	return x.MulI(r.data.scale).AddI(r.data.shift, 1)
+}
+
+// openConstants brings what every step needs of the data to the device. The constants
+// are closed with the run.
+func (r *run) openConstants() {
+	d := r.data
 	var scale, shift [3]float32 // (p/255 - mean)/std = p·scale + shift
 	for i := range scale {
-		scale[i] = float32(1 / (255 * r.data.std[i]))
-		shift[i] = float32(-r.data.mean[i] / r.data.std[i])
+		scale[i] = float32(1 / (255 * d.std[i]))
+		shift[i] = float32(-d.mean[i] / d.std[i])
 	}
-	x.MulI(r.place(torch.FromSlice(scale[:], 1, 3, 1, 1)))
-	return x.AddI(r.place(torch.FromSlice(shift[:], 1, 3, 1, 1)), 1)
+	constant := func(values []float32, shape ...int64) torch.Tensor {
+		t := torch.FromSlice(values, shape...)
+		if r.onCPU() {
+			return t
+		}
+		defer t.Close()
+		return t.CopyTo(r.device)
+	}
+	d.scale, d.shift = constant(scale[:], 1, 3, 1, 1), constant(shift[:], 1, 3, 1, 1)
+	if d.lossWeights != nil {
+		d.weights = constant(d.lossWeights, int64(len(d.lossWeights)))
+	}
+}
+
+func (d *images) close() {
+	for _, t := range []torch.Tensor{d.scale, d.shift, d.weights} {
+		t.Close()
+	}
 }
 
 // place brings a tensor to the run's device, without waiting for it.

@@ -36,14 +36,10 @@ func (r *run) mix(b *dataset.Batch) target {
 
 // loss is the cross entropy that is trained on, with the classes' weights.
 func (r *run) loss(logits torch.Tensor, t target) torch.Tensor {
-	var weights torch.Tensor
-	if w := r.data.lossWeights; w != nil {
-		weights = r.place(torch.FromSlice(w, int64(len(w))))
-	}
 	if t.soft.T != nil { // smoothed already
-		return torch.CrossEntropyLoss(logits, t.soft, weights, torch.ReduceMean, -100, 0)
+		return torch.CrossEntropyLoss(logits, t.soft, r.data.weights, torch.ReduceMean, -100, 0)
 	}
-	return torch.CrossEntropyLoss(logits, t.labels, weights, torch.ReduceMean, -100, r.cfg.Optim.LabelSmoothing)
+	return torch.CrossEntropyLoss(logits, t.labels, r.data.weights, torch.ReduceMean, -100, r.cfg.Optim.LabelSmoothing)
 }
 
 // countCorrect returns how many of the labels [N] are the largest of the logits

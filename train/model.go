@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/modeldir"
@@ -112,6 +113,9 @@ func softmax(logits []float32, temperature float64) []float32 {
 	return p
 }
 
+// largestHalf is the largest finite float16.
+const largestHalf = 65504
+
 // writeModel leaves what was trained as a model folder.
 func (r *run) writeModel(result *Result) error {
 	folder := result.Facts.folder(&r.cfg, r.net.Spec(), r.at.Last)
@@ -119,12 +123,18 @@ func (r *run) writeModel(result *Result) error {
 }
 
 // writeFolder writes a model folder with the tensors as dtype. Half precision is half
-// the size and, for a network that was trained in bfloat16, no less accurate.
+// the size and, for a network that was trained in bfloat16, no less accurate. A tensor
+// that float16 cannot hold, such as a large running variance, stays in float32.
 func writeFolder(dir string, folder *modeldir.Folder, state map[string]torch.Tensor, dtype safetensors.DType) error {
 	return modeldir.Write(dir, folder, func(tmp string) error {
 		var entries []safetensors.Entry
 		for name, t := range state {
-			e, err := safetensors.FromFloat32(name, dtype, t.Shape(), torch.Slice[float32](t))
+			values := torch.Slice[float32](t)
+			as := dtype
+			if as == safetensors.F16 && slices.ContainsFunc(values, func(v float32) bool { return v > largestHalf || v < -largestHalf }) {
+				as = safetensors.F32
+			}
+			e, err := safetensors.FromFloat32(name, as, t.Shape(), values)
 			if err != nil {
 				return err
 			}

@@ -146,6 +146,7 @@ func (r *run) open(ctx context.Context) error {
 			return err
 		}
 	}
+	r.openConstants()
 	r.openOptimizer()
 	r.openPrecision()
 	r.meter = newMeter(r.device)
@@ -326,6 +327,9 @@ func (r *run) close() {
 	}
 	if r.meter != nil {
 		r.meter.close()
+	}
+	if r.data != nil {
+		r.data.close()
 	}
 	if r.net != nil {
 		r.net.Close()
