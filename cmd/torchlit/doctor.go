@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/torch"
+	"github.com/torchlit/torchlit/torch/distributed"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -68,7 +70,28 @@ func examineLibtorch() []finding {
 	} else {
 		list = append(list, finding{"note", "bfloat16", "emulated", "train with trainer.precision=32 on this CPU"})
 	}
-	return append(list, finding{"note", "CUDA", cudaVersion(), "everything runs on the CPU"})
+	return append(list, examineCUDA()...)
+}
+
+// examineCUDA tells which devices there are to train on, and whether they can train
+// together.
+func examineCUDA() (list []finding) {
+	devices, why := cudaDevices()
+	if len(devices) == 0 {
+		reason := why.Error()
+		if refused := new(torch.Error); errors.As(why, &refused) {
+			reason = refused.Text
+		}
+		return []finding{{"note", "CUDA", reason, "everything runs on the CPU; where there is an NVIDIA GPU, 'make build CUDA=1' in the source folder"}}
+	}
+	for _, d := range devices {
+		list = append(list, finding{"ok", "CUDA", d, ""})
+	}
+	version, err := distributed.OpenNCCL()
+	if err != nil {
+		return append(list, finding{"note", "NCCL", err.Error(), "one device trains without it; for several install the package nvidia-nccl-cu13"})
+	}
+	return append(list, finding{"ok", "NCCL", fmt.Sprintf("%d.%d.%d", version/10000, version/100%100, version%100), ""})
 }
 
 func examineJPEG() finding {

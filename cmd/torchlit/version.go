@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,26 @@ func libtorchVersion() string {
 	return torch.Version()
 }
 
-// cudaVersion tells which CUDA the native library was built for. The CPU build
-// has none.
-func cudaVersion() string { return "none (CPU build)" }
+// cudaVersion names the CUDA devices that libtorch can use; "none" with none.
+func cudaVersion() string {
+	devices, _ := cudaDevices()
+	if len(devices) == 0 {
+		return "none"
+	}
+	return strings.Join(devices, ", ")
+}
+
+// cudaDevices lists the CUDA devices that libtorch can use, or tells why there is none.
+func cudaDevices() (list []string, why error) {
+	for i := 0; ; i++ {
+		device, err := torch.ParseDevice(fmt.Sprintf("cuda:%d", i))
+		if err != nil {
+			return list, err
+		}
+		p, err := torch.DeviceProperties(device)
+		if err != nil {
+			return list, err
+		}
+		list = append(list, fmt.Sprintf("%s (%d GiB, compute capability %s)", p.Name, p.TotalMemory>>30, p.Capability))
+	}
+}
