@@ -44,7 +44,9 @@ func TestKilledRunsEndAsUnbrokenOnes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(uint64(started.UnixNano()), 0))
 	kills := 0
 	for range 200 {
-		if killAfter(t, cfg, time.Duration(rng.Int64N(int64(1500*time.Millisecond)))) {
+		// A busy machine gets more time with every kill, so that the run comes to its end.
+		patience := time.Duration(rng.Int64N(int64(1500*time.Millisecond))) + time.Duration(kills)*100*time.Millisecond
+		if killAfter(t, cfg, patience) {
 			break
 		}
 		kills++
