@@ -175,22 +175,24 @@ func calibrate(logits [][]float32, labels []int, temperature float64) Calibratio
 func (s *said) addAll(logits [][]float32, labels []int, temperature float64) {
 	var p []float32
 	for i, row := range logits {
-		p = softmax(p[:0], row, temperature)
+		p = Softmax(p[:0], row, temperature)
 		s.add(labels[i], Best(row), p)
 	}
 }
 
-// softmax appends exp(x/temperature), normalised, to dst.
-func softmax(dst, x []float32, temperature float64) []float32 {
-	top := float64(x[Best(x)])
+// Softmax appends the probabilities of logits at a temperature above 0 to dst:
+// exp(logit/temperature), normalised.
+func Softmax(dst, logits []float32, temperature float64) []float32 {
+	begin := len(dst)
+	top := float64(logits[Best(logits)])
 	total := 0.0
-	for _, v := range x {
+	for _, v := range logits {
 		e := math.Exp((float64(v) - top) / temperature)
 		total += e
 		dst = append(dst, float32(e))
 	}
-	for i := range dst {
-		dst[i] = float32(float64(dst[i]) / total)
+	for i := range dst[begin:] {
+		dst[begin+i] = float32(float64(dst[begin+i]) / total)
 	}
 	return dst
 }

@@ -113,32 +113,24 @@ func (s SWA) anneal(lr float64, step, steps, perEpoch int) float64 {
 // settleAverage puts the mean of the weights in the network's place at the end of a
 // run, if there is one.
 func (r *run) settleAverage(ctx context.Context) (err error) {
-	of := ""
-	switch {
-	case r.ema != nil && r.at.EMAs > 0:
+	if r.ema != nil && r.at.EMAs > 0 {
 		r.ema.swap() // validated as such already
 		return nil
-	case r.swa != nil && r.at.SWAs > 0:
-		of = "swa"
-		r.swa.swap()
-		if err := r.remeasure(ctx); err != nil {
-			return err
-		}
-	default:
+	}
+	if r.swa == nil || r.at.SWAs == 0 {
 		return nil
 	}
-	if r.valBatches() == 0 {
-		return nil
+	r.swa.swap()
+	if err := r.remeasure(ctx); err != nil || r.valBatches() == 0 {
+		return err
 	}
-	v := Validation{Epoch: r.at.Last.Epoch, GlobalStep: r.at.Step, Of: of}
+	v := Validation{Epoch: r.at.Last.Epoch, GlobalStep: r.at.Step, Of: "swa"}
 	if v.Loss, v.Accuracy, err = r.evaluate(ctx, r.valBatches()); err != nil {
 		return err
 	}
 	r.at.Last.ValLoss, r.at.Last.ValAccuracy = v.Loss, v.Accuracy
 	r.logMetrics(map[string]float64{"epoch": float64(v.Epoch), "swa_val_loss": v.Loss, "swa_val_accuracy": v.Accuracy})
-	if r.events.Validated != nil {
-		r.events.Validated(v)
-	}
+	r.tellValidated(v)
 	return nil
 }
 

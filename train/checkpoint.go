@@ -96,46 +96,64 @@ func (r *run) save() error {
 	return r.prune(dir)
 }
 
+// checkpoint is a checkpoint's open file.
+type checkpoint struct {
+	file  *safetensors.File
+	state saved
+	path  string
+}
+
+// openCheckpoint opens a checkpoint's file. The caller closes it.
+func openCheckpoint(path string) (*checkpoint, error) {
+	file, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &checkpoint{file: file, path: path}
+	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &c.state); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%q is no checkpoint of a run: its metadata: %w", path, err)
+	}
+	return c, nil
+}
+
 // ConfigOf returns what a run was configured as, by its newest checkpoint: what
 // a resumed run starts from.
 func ConfigOf(runDir string) (Config, error) {
-	file, state, _, err := newest(runDir)
+	c, err := newest(runDir)
 	if err != nil {
 		return Config{}, err
 	}
-	return state.Config, file.Close()
+	return c.state.Config, c.file.Close()
 }
 
-// newest opens the newest checkpoint of a run folder. The caller closes the file.
-func newest(runDir string) (file *safetensors.File, state saved, path string, err error) {
+// newest opens the newest checkpoint of a run folder. The caller closes its file.
+func newest(runDir string) (*checkpoint, error) {
 	found, err := list(checkpoints(runDir))
 	if err != nil {
-		return nil, state, "", err
+		return nil, err
 	}
 	if len(found) == 0 {
-		return nil, state, "", fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
+		return nil, fmt.Errorf("cannot resume: %q holds no checkpoint; is it a run folder?", runDir)
 	}
-	path = found[len(found)-1]
-	if file, state, err = openCheckpoint(path); err != nil {
-		return nil, state, path, fmt.Errorf("cannot resume: %w; delete it to go on from the one before", err)
+	c, err := openCheckpoint(found[len(found)-1])
+	if err != nil {
+		return nil, fmt.Errorf("cannot resume: %w; delete it to go on from the one before", err)
 	}
-	return file, state, path, nil
+	return c, nil
 }
 
-// resume loads the newest checkpoint of the run folder cfg.Resume.
+// resume brings the run to where the one before stood.
 func (r *run) resume() error {
-	file, state, path, err := newest(r.cfg.Resume)
-	if err != nil {
-		return err
+	c := r.before
+	defer c.file.Close()
+	if err := r.compatible(&c.state.Config); err != nil {
+		return fmt.Errorf("cannot resume from %q with %w", c.path, err)
 	}
-	defer file.Close()
-	if err := r.compatible(&state.Config); err != nil {
-		return fmt.Errorf("cannot resume from %q with %w", path, err)
+	if err := r.restore(c.file); err != nil {
+		return fmt.Errorf("cannot resume from %q: %w", c.path, err)
 	}
-	if err := r.restore(file); err != nil {
-		return fmt.Errorf("cannot resume from %q: %w", path, err)
-	}
-	r.at = state.Position
+	r.at = c.state.Position
 	r.at.Stopped = ""
 	return nil
 }

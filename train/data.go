@@ -122,7 +122,7 @@ func (r *run) chooseNormalisation() error {
 		d.mean, d.std = [3]float64(c.Mean), [3]float64(c.Std)
 	}
 	if r.before != nil {
-		f := &r.before.Facts
+		f := &r.before.state.Facts
 		d.mean, d.std, c.CropPct, c.Interpolation = f.Mean, f.Std, f.CropPct, f.Interpolation
 	}
 	ip, err := vision.ParseInterpolation(c.Interpolation)

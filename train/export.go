@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,10 +30,11 @@ func ExportModel(e Export) (checkpoint string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot export %q: %w", e.From, err)
 	}
-	file, state, err := openCheckpoint(path)
+	c, err := openCheckpoint(path)
 	if err != nil {
 		return path, fmt.Errorf("cannot export: %w", err)
 	}
+	file, state := c.file, &c.state
 	defer file.Close()
 	spec, err := resnet.Describe(state.Config.Model.Name, state.Config.Model.Stem, int64(len(state.Facts.Classes)))
 	if err != nil {
@@ -83,15 +83,16 @@ func (e Export) find() (string, error) {
 	case "", "last":
 		return last, nil
 	case "best":
-		file, state, err := openCheckpoint(last)
+		c, err := openCheckpoint(last)
 		if err != nil {
 			return "", err
 		}
-		defer file.Close()
-		if len(state.Position.Best) == 0 {
+		defer c.file.Close()
+		best := c.state.Position.Best
+		if len(best) == 0 {
 			return "", fmt.Errorf("the run knows no best checkpoint: checkpoint.save_top_k was 0, or nothing was validated; export the last")
 		}
-		return filepath.Join(checkpoints(e.From), state.Position.Best[0].Name), nil
+		return filepath.Join(checkpoints(e.From), best[0].Name), nil
 	}
 	return "", fmt.Errorf("there is no checkpoint %q: give last, best, or a checkpoint's file", e.Checkpoint)
 }
@@ -115,16 +116,4 @@ func (e Export) prefix(file *safetensors.File) (string, error) {
 	default:
 		return prefix, nil
 	}
-}
-
-// openCheckpoint opens a checkpoint's file. The caller closes it.
-func openCheckpoint(path string) (file *safetensors.File, state saved, err error) {
-	if file, err = safetensors.Open(path); err != nil {
-		return nil, state, err
-	}
-	if err := json.Unmarshal([]byte(file.Metadata()[stateKey]), &state); err != nil {
-		file.Close()
-		return nil, state, fmt.Errorf("%q is no checkpoint of a run: its metadata: %w", path, err)
-	}
-	return file, state, nil
 }

@@ -87,30 +87,11 @@ func (r *run) measure(ctx context.Context, result *Result) error {
 	temperature, _, _ := evaluate.FitTemperature(logits, labels)
 	answers := evaluate.Answers{Labels: d.classes, Truth: labels}
 	for _, l := range logits {
-		answers.Probabilities = append(answers.Probabilities, softmax(l, temperature))
+		answers.Probabilities = append(answers.Probabilities, evaluate.Softmax(nil, l, temperature))
 	}
 	report := evaluate.Measure(answers)
 	result.Report, result.Temperature, result.Facts.Temperature = &report, temperature, temperature
 	return nil
-}
-
-// softmax turns logits, divided by the temperature, into probabilities.
-func softmax(logits []float32, temperature float64) []float32 {
-	highest := math.Inf(-1)
-	for _, l := range logits {
-		highest = math.Max(highest, float64(l))
-	}
-	p := make([]float32, len(logits))
-	sum := 0.0
-	for i, l := range logits {
-		e := math.Exp((float64(l) - highest) / temperature)
-		p[i] = float32(e)
-		sum += e
-	}
-	for i := range p {
-		p[i] /= float32(sum)
-	}
-	return p
 }
 
 // largestHalf is the largest finite float16.

@@ -44,10 +44,10 @@ type run struct {
 	perEpoch int // batches
 	steps    int // of the optimizer, in the whole run
 	began    time.Time
-	late     bool   // the ranks agree that the time is over
-	lost     bool   // a rank is lost: the group is of no use any more
-	logError string // told last
-	before   *saved // of the run that goes on; nil for a new one
+	late     bool        // the ranks agree that the time is over
+	lost     bool        // a rank is lost: the group is of no use any more
+	logError string      // told last
+	before   *checkpoint // of the run that goes on; nil for a new one
 
 	at    position
 	meter *meter    // what is not yet in at's sums
@@ -155,7 +155,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.cfg.Trainer.Profiler != "" {
 		r.profile = newProfile()
 	}
-	if r.cfg.Resume != "" {
+	if r.before != nil {
 		if err := r.resume(); err != nil {
 			return err
 		}
@@ -170,17 +170,13 @@ func (r *run) open(ctx context.Context) error {
 	return nil
 }
 
-// openBefore reads where the run stood that is to go on.
-func (r *run) openBefore(context.Context) error {
-	if r.cfg.Resume == "" {
-		return nil
+// openBefore opens the newest checkpoint of the run that is to go on. It stays open until
+// its tensors are restored.
+func (r *run) openBefore(context.Context) (err error) {
+	if r.cfg.Resume != "" {
+		r.before, err = newest(r.cfg.Resume)
 	}
-	file, state, _, err := newest(r.cfg.Resume)
-	if err != nil {
-		return err
-	}
-	r.before = &state
-	return file.Close()
+	return err
 }
 
 // openInit finds the weights to begin with. A run that goes on has its own.
@@ -310,6 +306,9 @@ func (r *run) close() {
 	if torch.Available() == nil { // what openDevice set for the process
 		torch.UseDeterministicAlgorithms(false)
 		torch.SetDetectAnomaly(false)
+	}
+	if r.before != nil {
+		r.before.file.Close()
 	}
 	if r.init != nil {
 		r.init.Close()

@@ -4,10 +4,15 @@ package train_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/png"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -94,4 +99,27 @@ func BenchmarkTrainingAgainstPython(b *testing.B) {
 	b.ReportMetric(batch*steps/median(us), "go-images/s")
 	b.ReportMetric(batch*steps/median(them), "python-images/s")
 	b.ReportMetric(median(ratio), "ratio")
+}
+
+// noiseFolder makes a data set of noise, 32×32, for measurements.
+func noiseFolder(t testing.TB, classes, perClass int) string {
+	t.Helper()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, split := range []string{"train", "test"} {
+		for class := range classes {
+			folder := filepath.Join(dir, split, itoa(class))
+			require.NoError(t, os.MkdirAll(folder, 0o755))
+			for i := range perClass {
+				img := image.NewRGBA(image.Rect(0, 0, 32, 32))
+				for at := range img.Pix {
+					img.Pix[at] = byte(rng.Uint32()) | 1
+				}
+				var b bytes.Buffer
+				require.NoError(t, png.Encode(&b, img))
+				require.NoError(t, os.WriteFile(filepath.Join(folder, itoa(i)+".png"), b.Bytes(), 0o644))
+			}
+		}
+	}
+	return dir
 }

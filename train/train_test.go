@@ -57,29 +57,6 @@ func stripes(t *testing.T, perClass int) string {
 	return dir
 }
 
-// noiseFolder makes a data set of noise, 32×32, for measurements.
-func noiseFolder(t testing.TB, classes, perClass int) string {
-	t.Helper()
-	dir := t.TempDir()
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, split := range []string{"train", "test"} {
-		for class := range classes {
-			folder := filepath.Join(dir, split, itoa(class))
-			require.NoError(t, os.MkdirAll(folder, 0o755))
-			for i := range perClass {
-				img := image.NewRGBA(image.Rect(0, 0, 32, 32))
-				for at := range img.Pix {
-					img.Pix[at] = byte(rng.Uint32()) | 1
-				}
-				var b bytes.Buffer
-				require.NoError(t, png.Encode(&b, img))
-				require.NoError(t, os.WriteFile(filepath.Join(folder, itoa(i)+".png"), b.Bytes(), 0o644))
-			}
-		}
-	}
-	return dir
-}
-
 func small(t *testing.T, data string) train.Config {
 	t.Helper()
 	cfg := train.Default()

@@ -136,14 +136,18 @@ func (r *run) validate(ctx context.Context) (err error) {
 	}
 	r.at.Last.ValLoss, r.at.Last.ValAccuracy, r.at.ValidatedAt = v.Loss, v.Accuracy, r.at.Step
 	r.logMetrics(map[string]float64{"epoch": float64(r.at.Epoch), "val_loss": v.Loss, "val_accuracy": v.Accuracy})
-	if r.events.Validated != nil {
-		r.events.Validated(v)
-	}
+	r.tellValidated(v)
 	if err := r.watchPlateau(v.Loss); err != nil {
 		return err
 	}
 	r.watchEarlyStopping()
 	return nil
+}
+
+func (r *run) tellValidated(v Validation) {
+	if r.events.Validated != nil {
+		r.events.Validated(v)
+	}
 }
 
 // metric returns one of the monitored metrics as it stands: of the validation last, and

@@ -25,10 +25,9 @@ func (c call) sweepArg() (any, error) {
 	return nil, errors.New("sweep must be a choice or a range")
 }
 
-func shuffleCall(c call) (any, error) {
-	if err := c.only("sweep", "list"); err != nil {
-		return nil, err
-	}
+// orderable returns the one thing whose items sort and shuffle put in another order; nil
+// where the arguments themselves are the items.
+func (c call) orderable() (any, error) {
 	arg, err := c.sweepArg()
 	if err != nil {
 		return nil, err
@@ -41,6 +40,17 @@ func shuffleCall(c call) (any, error) {
 	}
 	if arg == nil && len(c.args) == 1 {
 		arg = c.args[0]
+	}
+	return arg, nil
+}
+
+func shuffleCall(c call) (any, error) {
+	if err := c.only("sweep", "list"); err != nil {
+		return nil, err
+	}
+	arg, err := c.orderable()
+	if err != nil {
+		return nil, err
 	}
 	switch v := arg.(type) {
 	case nil:
@@ -78,18 +88,9 @@ func sortCall(c call) (any, error) {
 			return nil, errors.New("reverse must be true or false")
 		}
 	}
-	arg, err := c.sweepArg()
+	arg, err := c.orderable()
 	if err != nil {
 		return nil, err
-	}
-	for _, a := range c.args {
-		switch a.(type) {
-		case nil, *Interval, *Glob:
-			return nil, errors.New("it takes values, choices and ranges")
-		}
-	}
-	if arg == nil && len(c.args) == 1 {
-		arg = c.args[0]
 	}
 	switch v := arg.(type) {
 	case *Choice:
