@@ -59,11 +59,16 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 	return b, nil
 }
 
-// Do queues in, waits for its answer and returns it. It takes in over: see Config.Release.
+// Do is DoPriority for an item of Normal priority.
+func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Result[Out], error) {
+	return b.DoPriority(ctx, in, Normal)
+}
+
+// DoPriority queues in, waits for its answer and returns it. It takes in over: see Config.Release.
 //
 // It returns ErrQueueFull or ErrDraining inside a *RetryError, ErrNoRunner, or ErrDeadline when in was not run; ctx.Err() as soon
 // as ctx is over, be in queued or running; otherwise the result or the error of in's own run.
-func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Result[Out], error) {
+func (b *Batcher[In, Out]) DoPriority(ctx context.Context, in In, _ Priority) (Result[Out], error) {
 	it := b.acquire(ctx, in)
 	if !b.enqueue(it) {
 		return b.settle(it)

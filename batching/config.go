@@ -62,6 +62,15 @@ type Result[Out any] struct {
 	Run       time.Duration // how long that run took
 }
 
+// Priority orders what waits.
+type Priority uint8
+
+// The priorities.
+const (
+	Normal Priority = iota // somebody waits for the answer
+	Low                    // bulk work, shadow traffic: when there is nothing better to do
+)
+
 const (
 	defaultRunners  = 1
 	defaultMaxBatch = 32

@@ -41,7 +41,7 @@ func TestConcurrentClientsAreBatched(t *testing.T) {
 	}
 	t.Cleanup(b.Close)
 	m := colourModel("colours", "1")
-	m.Classify = b.Do
+	m.Infer = b.DoPriority
 	h := open(t, Config{Models: []Model{m}, Metrics: metrics})
 
 	images := [][]byte{pngOf(picture(20, 20, red)), jpegOf(picture(20, 20, blue))}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/batching"
 )
 
 // classify answers the three classify routes.
@@ -110,7 +112,7 @@ func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, t
 	}
 	m.counts.decode.Observe(took.Seconds())
 
-	r, err := m.Classify(ctx, *pixels)
+	r, err := m.Infer(ctx, *pixels, batching.Normal)
 	if err != nil {
 		// pixels is not put back: a batch that has begun may still read it.
 		if ctx.Err() != nil {

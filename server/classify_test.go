@@ -239,7 +239,7 @@ func TestClassifyErrors(t *testing.T) {
 	f := func(err error, status int, code, retry string) {
 		t.Helper()
 		m := colourModel("colours", "1")
-		m.Classify = func(context.Context, []byte) (batching.Result[[]float32], error) {
+		m.Infer = func(context.Context, []byte, batching.Priority) (batching.Result[[]float32], error) {
 			return batching.Result[[]float32]{}, err
 		}
 		h := open(t, Config{Models: []Model{m}})
@@ -271,7 +271,7 @@ func TestClassifyWrongNumberOfLogits(t *testing.T) {
 func TestClassifyDeadline(t *testing.T) {
 	g := newGate()
 	m := colourModel("colours", "1")
-	m.Classify = g.classify
+	m.Infer = g.classify
 	h := open(t, Config{Models: []Model{m}})
 	r := h.do("POST", "/v1/classify?timeout_ms=10", "", pngOf(picture(8, 8, red)))
 	if a := r.answer(t); r.status != 504 || a.Code != "deadline_exceeded" {
@@ -281,7 +281,7 @@ func TestClassifyDeadline(t *testing.T) {
 
 func TestClassifyPanic(t *testing.T) {
 	m := colourModel("colours", "1")
-	m.Classify = func(context.Context, []byte) (batching.Result[[]float32], error) { panic("out of luck") }
+	m.Infer = func(context.Context, []byte, batching.Priority) (batching.Result[[]float32], error) { panic("out of luck") }
 	n := colourModel("resizer", "1")
 	n.Resizer = func(*vision.Image, int, int, vision.Interpolation) (*vision.Image, error) { panic("out of luck") }
 	h := open(t, Config{Models: []Model{m, n}, DecodeWorkers: 1})

@@ -34,9 +34,9 @@ func TestDrainLosesNothingUnderLoad(t *testing.T) {
 func drainUnderLoad(t *testing.T, grace time.Duration) {
 	core, logs := observer.New(zap.DebugLevel)
 	m := colourModel("colours", "1")
-	m.Classify = func(ctx context.Context, pixels []byte) (batching.Result[[]float32], error) {
+	m.Infer = func(ctx context.Context, pixels []byte, p batching.Priority) (batching.Result[[]float32], error) {
 		time.Sleep(2 * time.Millisecond) // work, so that requests are under way at any moment
-		return byColour(ctx, pixels)
+		return byColour(ctx, pixels, p)
 	}
 	s, addr := openTCP(t, Config{Models: []Model{m}, DrainGrace: grace, Logger: zap.New(core)})
 
@@ -145,7 +145,7 @@ func TestDrainGrace(t *testing.T) {
 func TestDrainWaitsForRequests(t *testing.T) {
 	g := newGate()
 	m := colourModel("colours", "1")
-	m.Classify = g.classify
+	m.Infer = g.classify
 	s, addr := openTCP(t, Config{Models: []Model{m}})
 	tr := &http.Transport{}
 	defer tr.CloseIdleConnections()
@@ -225,7 +225,7 @@ func TestNudgedConnectionTakesALastLook(t *testing.T) {
 func TestCloseCutsOff(t *testing.T) {
 	g := newGate()
 	m := colourModel("colours", "1")
-	m.Classify = g.classify
+	m.Infer = g.classify
 	s, addr := openTCP(t, Config{Models: []Model{m}})
 	done := make(chan struct{})
 	go func() {

@@ -27,7 +27,7 @@ import (
 // its channels' shares of its light.
 var colours = []string{"red", "green", "blue"}
 
-func byColour(_ context.Context, pixels []byte) (batching.Result[[]float32], error) {
+func byColour(_ context.Context, pixels []byte, _ batching.Priority) (batching.Result[[]float32], error) {
 	return batching.Result[[]float32]{Value: colourShares(pixels), BatchSize: 1, Run: time.Millisecond}, nil
 }
 
@@ -48,7 +48,7 @@ func colourModel(name, version string) Model {
 	return Model{
 		Name: name, Version: version, Labels: colours,
 		Preprocess:  vision.Preprocess{Width: 8, Height: 8, CropPct: 1, Std: [3]float32{1, 1, 1}},
-		Classify:    byColour,
+		Infer:       byColour,
 		Description: Description{Architecture: "mean", Precision: "fp32", Device: "cpu", Accuracy: 1, AccuracyOn: "three colours"},
 	}
 }
@@ -214,12 +214,12 @@ type gate struct {
 
 func newGate() *gate { return &gate{entered: make(chan struct{}, 1024), pass: make(chan struct{})} }
 
-func (g *gate) classify(ctx context.Context, pixels []byte) (batching.Result[[]float32], error) {
+func (g *gate) classify(ctx context.Context, pixels []byte, p batching.Priority) (batching.Result[[]float32], error) {
 	g.calls.Add(1)
 	g.entered <- struct{}{}
 	select {
 	case <-g.pass:
-		return byColour(ctx, pixels)
+		return byColour(ctx, pixels, p)
 	case <-ctx.Done():
 		return batching.Result[[]float32]{}, ctx.Err()
 	}

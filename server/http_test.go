@@ -219,9 +219,9 @@ func TestMaxConns(t *testing.T) {
 func TestRequestLog(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
 	m := colourModel("colours", "1")
-	m.Classify = nil
+	m.Infer = nil
 	g := newGate()
-	m.Classify = g.classify
+	m.Infer = g.classify
 	h := open(t, Config{Logger: zap.New(core), Models: []Model{m}, SlowRequest: time.Nanosecond})
 	h.do("POST", "/v1/classify?timeout_ms=5", "", pngOf(picture(8, 8, red)))
 	found := logs.FilterMessage("slow request").All()

@@ -29,11 +29,11 @@ type Model struct {
 	// Resizer is what Preprocess resizes with. Nil means vision.NfntResizer.
 	Resizer vision.Resizer
 
-	// Classify takes the pixels of one image (Height×Width×3 uint8 RGB, row-major) and returns the probability
-	// of each class. Many goroutines call it at once. The pixels belong to it
-	// until it returns nil; after an error the server never uses that memory again, because a batch that has
-	// started may still read it. A returned Value belongs to the server.
-	Classify func(ctx context.Context, pixels []byte) (batching.Result[[]float32], error)
+	// Infer takes one image and returns the probability of each class. The image is Height×Width×3 uint8 RGB,
+	// row-major; or, four times as long, 3×Height×Width float32, little-endian, normalised already. Many goroutines
+	// call it at once. The image belongs to it until it returns nil; after an error the server never uses that memory
+	// again, because a batch that has started may still read it. A returned Value belongs to the server.
+	Infer func(ctx context.Context, image []byte, p batching.Priority) (batching.Result[[]float32], error)
 
 	// Description is shown by /v1/models.
 	Description Description
@@ -70,8 +70,8 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	if len(m.Labels) == 0 {
 		return nil, fmt.Errorf("cannot serve model %q: it has no labels; add label_names to its config.json", m.Name)
 	}
-	if m.Classify == nil {
-		panic("BUG: a Model without Classify")
+	if m.Infer == nil {
+		panic("BUG: a Model without Infer")
 	}
 	if err := m.Preprocess.Validate(); err != nil {
 		return nil, fmt.Errorf("cannot serve model %q: %w; correct its config.json", m.Name, err)

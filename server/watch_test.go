@@ -19,7 +19,7 @@ func TestClientGone(t *testing.T) {
 	left := make(chan error, 1)
 	entered := make(chan struct{})
 	m := colourModel("colours", "1")
-	m.Classify = func(ctx context.Context, _ []byte) (batching.Result[[]float32], error) {
+	m.Infer = func(ctx context.Context, _ []byte, _ batching.Priority) (batching.Result[[]float32], error) {
 		close(entered)
 		<-ctx.Done()
 		left <- context.Cause(ctx)

@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/term"
 
-	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/config"
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/predict"
@@ -172,9 +171,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Classify: func(ctx context.Context, pixels []byte) (batching.Result[[]float32], error) {
-			return p.batcher.Do(ctx, pixels)
-		},
+		Infer: p.batcher.DoPriority,
 		Description: d,
 	}
 }
