@@ -281,7 +281,9 @@ func TestClassifyDeadline(t *testing.T) {
 
 func TestClassifyPanic(t *testing.T) {
 	m := colourModel("colours", "1")
-	m.Infer = func(context.Context, []byte, batching.Priority) (batching.Result[[]float32], error) { panic("out of luck") }
+	m.Infer = func(context.Context, []byte, batching.Priority) (batching.Result[[]float32], error) {
+		panic("out of luck")
+	}
 	n := colourModel("resizer", "1")
 	n.Resizer = func(*vision.Image, int, int, vision.Interpolation) (*vision.Image, error) { panic("out of luck") }
 	h := open(t, Config{Models: []Model{m, n}, DecodeWorkers: 1})
