@@ -92,46 +92,16 @@ func (s *Server) requestContext(ctx *fasthttp.RequestCtx, start time.Time, timeo
 	}
 }
 
-// classifyImage takes one encoded image all the way. It returns only when nothing reads data any more.
-func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, topK int) (o outcome) {
-	m := ex.model
-	defer func() {
-		if r := recover(); r != nil {
-			s.logPanic(ex.id, r)
-			o = outcome{err: errPanic}
-		}
-		o.timing.total = time.Since(ex.start)
-	}()
-	pixels := m.pixels.Get().(*[]byte)
-	waited, took, err := s.decodeInto(ctx, m, data, *pixels)
-	o.timing.queue, o.timing.decode = waited, took
-	if err != nil {
-		m.pixels.Put(pixels)
-		o.err = err
+// classifyImage answers for one encoded image. It returns only when nothing reads data any more.
+func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, topK int) outcome {
+	a := s.infer(ctx, ex.id, ex.model, encoded, data, batching.Normal)
+	o := outcome{batchSize: a.batchSize, timing: a.timing, err: a.err}
+	o.timing.total = time.Since(ex.start)
+	if a.err != nil {
 		return o
 	}
-	m.counts.decode.Observe(took.Seconds())
-
-	r, err := m.Infer(ctx, *pixels, batching.Normal)
-	if err != nil {
-		// pixels is not put back: a batch that has begun may still read it.
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		o.err = err
-		return o
-	}
-	m.pixels.Put(pixels)
-	if len(r.Value) != len(m.Labels) {
-		o.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
-		return o
-	}
-	o.top = mostProbable(r.Value, topK)
-	o.batchSize = r.BatchSize
-	o.timing.queue += r.Queue
-	o.timing.inference = r.Run
-	m.counts.observeAnswer(&o)
-	m.counts.predicted(m.Labels[o.top[0].index])
+	o.top = mostProbable(a.probabilities, topK)
+	ex.model.counts.predicted(ex.model.Labels[o.top[0].index])
 	return o
 }
 

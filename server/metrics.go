@@ -120,9 +120,9 @@ func (m *ModelMetrics) Observer() batching.Observer {
 	}
 }
 
-func (m *ModelMetrics) observeAnswer(o *outcome) {
-	m.queue.Observe(o.timing.queue.Seconds())
-	m.inference.Observe(o.timing.inference.Seconds())
+func (m *ModelMetrics) observeAnswer(t timing) {
+	m.queue.Observe(t.queue.Seconds())
+	m.inference.Observe(t.inference.Seconds())
 }
 
 // predicted counts an answer by its likeliest label.

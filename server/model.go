@@ -55,8 +55,9 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // served is a Model made ready: names quoted, buffers pooled, counters looked up.
 type served struct {
 	Model
-	labelsJSON [][]byte // each label as a JSON string
-	pixels     sync.Pool
+	labelsJSON [][]byte  // each label as a JSON string
+	pixels     sync.Pool // inputs as bytes
+	planes     sync.Pool // inputs as floats
 	counts     *ModelMetrics
 }
 
@@ -84,11 +85,14 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 		sm.labelsJSON = append(sm.labelsJSON, appendString(nil, l))
 	}
 	size := m.Preprocess.Width * m.Preprocess.Height * 3
-	sm.pixels.New = func() any {
-		b := make([]byte, size)
-		return &b
-	}
+	sm.pixels.New = func() any { return buffer(size) }
+	sm.planes.New = func() any { return buffer(4 * size) }
 	return sm, nil
+}
+
+func buffer(size int) *[]byte {
+	b := make([]byte, size)
+	return &b
 }
 
 // catalog is the set of models served at one moment. It never changes; SetModels puts another in its place.
