@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -15,12 +14,10 @@ import (
 // classify answers the three classify routes.
 func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 	ex := exchangeOf(ctx)
-	m, err := s.modelOf(ctx)
-	if err != nil {
+	if err := s.acquireOf(ctx, ex); err != nil {
 		s.writeError(ctx, err)
 		return
 	}
-	ex.model = m
 	u, err := s.readUpload(ctx)
 	if err != nil {
 		s.writeError(ctx, err)
@@ -41,30 +38,16 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	var buf [1024]byte
-	setJSON(ctx, appendAnswer(buf[:0], ex.id, -1, m, &o))
+	setJSON(ctx, appendAnswer(buf[:0], ex.id, -1, ex.model, &o))
 }
 
-// modelOf finds the model that the path names, or the default one.
-func (s *Server) modelOf(ctx *fasthttp.RequestCtx) (*served, error) {
-	c := s.catalog.Load()
-	if len(c.models) == 0 {
-		return nil, errLoading
-	}
+// acquireOf holds the model that the path names, or the default one, until the exchange is finished.
+func (s *Server) acquireOf(ctx *fasthttp.RequestCtx, ex *exchange) (err error) {
 	name, _ := ctx.UserValue("model").(string)
 	version, _ := ctx.UserValue("version").(string)
-	if m := c.find(name, version); m != nil {
-		return m, nil
-	}
-	if c.find(name, "") != nil {
-		return nil, &apiError{
-			status: fasthttp.StatusNotFound, code: "version_not_found",
-			sentence: fmt.Sprintf("Model %q has no version %q.", name, clip(version)),
-		}
-	}
-	return nil, &apiError{
-		status: fasthttp.StatusNotFound, code: "model_not_found",
-		sentence: fmt.Sprintf("There is no model %q here; served are: %s.", clip(name), strings.Join(c.names(), ", ")),
-	}
+	ex.lease, err = s.acquire(name, version, caller{ex.id, &ctx.Request.Header})
+	ex.model = ex.lease.served
+	return err
 }
 
 // clip keeps a caller's own words short enough to be repeated to them.

@@ -19,6 +19,17 @@ type Config struct {
 	// server answers "loading" until SetModels. Default none.
 	Models []Model
 
+	// Repository is where models are loaded from and unloaded by callers. Nil: the models are those of SetModels, and
+	// load and unload are refused. Default nil.
+	Repository Repository
+
+	// Traffic says for each model by name which versions answer; it may be changed while the server runs. Default:
+	// the newest version answers.
+	Traffic map[string]Traffic
+
+	// AdminKey is what admin routes ask for. Empty: they answer callers on this machine only. Default empty.
+	AdminKey string
+
 	// MaxBodyBytes bounds one request's body; a larger one is refused with 413. Default 32 MiB.
 	MaxBodyBytes int
 

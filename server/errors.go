@@ -57,6 +57,9 @@ var errorTable = []struct {
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
 	{errStopped, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server was shut down. Try again shortly.", "draining"}},
 	{errLoading, apiError{fasthttp.StatusServiceUnavailable, "loading", "The server is still loading its model. Try again shortly.", "loading"}},
+	{ErrUnknownModel, apiError{fasthttp.StatusNotFound, "model_not_found", "", ""}},
+	{ErrCannotLoad, apiError{fasthttp.StatusUnprocessableEntity, "model_load_failed", "", ""}},
+	{ErrBadParameter, apiError{fasthttp.StatusBadRequest, "bad_parameter", "", ""}},
 	{errClientGone, apiError{statusClientGone, "client_gone", "The client closed its connection before the answer was ready.", "client_gone"}},
 	{context.DeadlineExceeded, apiError{fasthttp.StatusGatewayTimeout, "deadline_exceeded", "The deadline passed before the answer was ready.", "deadline"}},
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/vision"
@@ -37,6 +40,10 @@ type Model struct {
 
 	// Description is shown by /v1/models.
 	Description Description
+
+	// Holds tells when the model may be freed, after a SetModels without it. Two calls of SetModels that give the same
+	// Holds give the same loading of the model. Nil when the model is never freed.
+	Holds *Holds
 }
 
 // Description is what /v1/models and the page tell about a model. Every field may be empty.
@@ -100,12 +107,16 @@ type catalog struct {
 	models []*served // in the order given; the first is the default
 }
 
-func newCatalog(models []Model, metrics *Metrics) (*catalog, error) {
+// newCatalog keeps what old has of the same loading.
+func newCatalog(models []Model, old *catalog, metrics *Metrics) (*catalog, error) {
 	c := &catalog{}
 	for _, m := range models {
-		sm, err := newServed(m, metrics)
-		if err != nil {
-			return nil, err
+		sm := old.same(m.Holds)
+		if sm == nil {
+			var err error
+			if sm, err = newServed(m, metrics); err != nil {
+				return nil, err
+			}
 		}
 		if c.find(sm.Name, sm.Version) != nil {
 			return nil, fmt.Errorf("cannot serve model %q version %q twice: give one of them another version", sm.Name, sm.Version)
@@ -142,16 +153,83 @@ func (c *catalog) names() []string {
 	return out
 }
 
+// same returns the model that has these holds, or nil.
+func (c *catalog) same(h *Holds) *served {
+	if c == nil || h == nil {
+		return nil
+	}
+	for _, m := range c.models {
+		if m.Holds == h {
+			return m
+		}
+	}
+	return nil
+}
+
 // SetModels puts another set of models in the place of the present one, at once and for all later requests. Requests
-// under way finish on the model they started with. It fails, and changes nothing, when a model cannot be served.
+// under way finish on the model they started with; Model.Holds tells when the last has. It fails, and changes nothing,
+// when a model cannot be served.
 func (s *Server) SetModels(models []Model) error {
-	c, err := newCatalog(models, s.cfg.Metrics)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	old := s.catalog.Load()
+	c, err := newCatalog(models, old, s.cfg.Metrics)
 	if err != nil {
 		return err
 	}
 	s.catalog.Store(c)
 	s.cfg.Metrics.setInfo(c)
+	if old == nil {
+		return nil
+	}
+	for _, m := range old.models {
+		if m.Holds != nil && c.same(m.Holds) == nil {
+			m.Holds.letGo()
+		}
+	}
 	return nil
+}
+
+// caller is what the choice between a model's versions may depend on.
+type caller struct {
+	id      string                               // of the request, "" for none
+	headers interface{ Peek(key string) []byte } // nil for none
+}
+
+// acquire finds the model that answers a request and holds it until the lease is released, after the request's last
+// count. An empty name means the default model; an empty version leaves the choice to the model's traffic.
+func (s *Server) acquire(name, version string, _ caller) (lease, error) {
+	for {
+		c := s.catalog.Load()
+		m, err := c.lookUp(name, version)
+		if err != nil {
+			return lease{}, err
+		}
+		if m.hold() {
+			return lease{served: m}, nil
+		}
+		// SetModels let go of it in this moment, and had put another catalog in place before.
+	}
+}
+
+// lookUp is find with an error for the client.
+func (c *catalog) lookUp(name, version string) (*served, error) {
+	if len(c.models) == 0 {
+		return nil, errLoading
+	}
+	if m := c.find(name, version); m != nil {
+		return m, nil
+	}
+	if c.find(name, "") != nil {
+		return nil, &apiError{
+			status: fasthttp.StatusNotFound, code: "version_not_found",
+			sentence: fmt.Sprintf("Model %q has no version %q.", name, clip(version)),
+		}
+	}
+	return nil, &apiError{
+		status: fasthttp.StatusNotFound, code: "model_not_found",
+		sentence: fmt.Sprintf("There is no model %q here; served are: %s.", clip(name), strings.Join(c.names(), ", ")),
+	}
 }
 
 var errLoading = errors.New("no model is loaded yet")

@@ -69,12 +69,14 @@ func (s *Server) listModels(ctx *fasthttp.RequestCtx) {
 }
 
 func (s *Server) showModel(ctx *fasthttp.RequestCtx) {
-	m, err := s.modelOf(ctx)
+	c := s.catalog.Load()
+	name, _ := ctx.UserValue("model").(string)
+	m, err := c.lookUp(name, "")
 	if err != nil {
 		s.writeError(ctx, err)
 		return
 	}
-	writeJSON(ctx, s.view(s.catalog.Load(), m))
+	writeJSON(ctx, s.view(c, m))
 }
 
 // healthz says that the process lives.

@@ -42,6 +42,7 @@ type exchange struct {
 	id     string
 	start  time.Time
 	model  *served // nil until it is known
+	lease  lease   // on model; released when the exchange is finished
 	err    error   // what the client was told about, in full; nil if all went well
 	timing timing
 }
@@ -89,6 +90,7 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 	status := ctx.Response.StatusCode()
 	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
 	s.logRequest(ctx, ex, status)
+	ex.lease.release()
 }
 
 func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {

@@ -14,14 +14,15 @@ import (
 
 // Server answers HTTP for a set of models. Open makes one; every method may be called from any goroutine.
 type Server struct {
-	cfg     Config
-	log     *zap.Logger
-	fast    *fasthttp.Server
-	router  *router.Router
-	catalog atomic.Pointer[catalog]
-	decode  *decodePool
-	watch   *watcher
-	conns   *connSet
+	cfg      Config
+	log      *zap.Logger
+	fast     *fasthttp.Server
+	router   *router.Router
+	catalog  atomic.Pointer[catalog]
+	changing sync.Mutex // held while another catalog is made
+	decode   *decodePool
+	watch    *watcher
+	conns    *connSet
 
 	draining atomic.Bool
 	closed   atomic.Bool

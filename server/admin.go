@@ -1,0 +1,108 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Admin routes load, unload and route models. With Config.AdminKey they answer whoever presents the key. Without one
+// they answer callers on this machine only. What looks like such a caller may still be the whole world: behind a reverse proxy on this machine, or
+// through a browser, which any page can make send requests to localhost. So a request that was forwarded, that names a
+// host other than this machine, or that comes from a page of another origin is refused as well.
+
+var (
+	errAdminKey = &apiError{
+		status: fasthttp.StatusUnauthorized, code: "admin_key_needed",
+		sentence: "This address needs the admin key: send the header \"Authorization: Bearer <key>\".",
+	}
+	errAdminWrongKey = &apiError{
+		status: fasthttp.StatusForbidden, code: "admin_key_wrong",
+		sentence: "This is not the admin key.",
+	}
+	errAdminLocal = &apiError{
+		status: fasthttp.StatusForbidden, code: "admin_local_only",
+		sentence: "This address answers callers on the server's own machine only; start the server with --admin-key-file to use it from elsewhere.",
+	}
+)
+
+// adminOnly lets h answer only who may administer the server.
+func (s *Server) adminOnly(h fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if err := s.authorizeAdmin(ctx); err != nil {
+			if err == errAdminKey {
+				ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, `Bearer realm="torchlit admin"`)
+			}
+			s.writeError(ctx, err)
+			return
+		}
+		h(ctx)
+	}
+}
+
+func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {
+	h := &ctx.Request.Header
+	if s.cfg.AdminKey != "" {
+		return s.AuthorizeAdmin(ctx.RemoteAddr(), string(h.Peek(fasthttp.HeaderAuthorization)))
+	}
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if len(h.Peek(name)) > 0 {
+			return errAdminLocal
+		}
+	}
+	if !isLocalHost(string(h.Host())) {
+		return errAdminLocal
+	}
+	if o := string(h.Peek(fasthttp.HeaderOrigin)); o != "" && o != string(ctx.URI().Scheme())+"://"+string(h.Host()) {
+		return errAdminLocal
+	}
+	return s.AuthorizeAdmin(ctx.RemoteAddr(), "")
+}
+
+// AuthorizeAdmin reports whether a caller may load and unload models: by the admin key in authorization, which is
+// "Bearer <key>", or, where no key is set, by calling from this machine. The error is nil, or fit for the caller.
+func (s *Server) AuthorizeAdmin(remote net.Addr, authorization string) error {
+	if s.cfg.AdminKey == "" {
+		if !isLoopback(remote) {
+			return errAdminLocal
+		}
+		return nil
+	}
+	scheme, key, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") || key == "" {
+		return errAdminKey
+	}
+	// Of digests, so that not even the key's length shows in the time it takes.
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(key))), sha256.Sum256([]byte(s.cfg.AdminKey))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return errAdminWrongKey
+	}
+	return nil
+}
+
+func isLoopback(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsLoopback()
+	case *net.UnixAddr:
+		return true
+	}
+	return a != nil && a.Network() == "pipe" // within this process
+}
+
+// isLocalHost reports whether a Host header names this machine as only this machine's own programs do.
+func isLocalHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
