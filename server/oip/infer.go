@@ -1,0 +1,162 @@
+package oip
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+	"github.com/valyala/fasthttp"
+)
+
+// headerLength is the header that parts a body's JSON from its binary tensors.
+const headerLength = "Inference-Header-Content-Length"
+
+// requests are pooled: most have one input and no output list.
+var requests = sync.Pool{New: func() any { return new(InferRequest) }}
+
+// infer answers the infer routes.
+func (h *Handler) infer(ctx *fasthttp.RequestCtx) {
+	body, err := h.body(ctx)
+	if err != nil {
+		h.Fail(ctx, err)
+		return
+	}
+	req := requests.Get().(*InferRequest)
+	defer func() {
+		*req = InferRequest{Inputs: req.Inputs[:0]}
+		clear(req.Inputs[:cap(req.Inputs)])
+		requests.Put(req)
+	}()
+	raw, err := h.parse(ctx, req, body)
+	if err != nil {
+		h.Fail(ctx, err)
+		return
+	}
+	timeout, err := Timeout(req.Parameters, h.MaxTimeout)
+	if err != nil {
+		h.Fail(ctx, err)
+		return
+	}
+	rctx, end := h.Context(ctx, timeout)
+	defer end()
+	resp, err := h.Backend.Infer(rctx, req)
+	if err != nil {
+		h.Fail(ctx, err)
+		return
+	}
+	h.respond(ctx, req, resp, raw)
+}
+
+// body is the request's body, unpacked.
+func (h *Handler) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	var body []byte
+	var err error
+	switch encoding := string(bytes.ToLower(bytes.TrimSpace(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding)))); encoding {
+	case "", "identity":
+		return ctx.Request.Body(), nil
+	case "gzip":
+		body, err = ctx.Request.BodyGunzipWithLimit(h.MaxBody)
+	case "deflate":
+		body, err = ctx.Request.BodyInflateWithLimit(h.MaxBody)
+	default:
+		ctx.Response.Header.Set(fasthttp.HeaderAcceptEncoding, "gzip, deflate")
+		return nil, &Error{fasthttp.StatusUnsupportedMediaType, "unsupported_encoding", "The body's Content-Encoding is " + strconv.Quote(clip(encoding)) + "; gzip and deflate are understood."}
+	}
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		return nil, &Error{fasthttp.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than " + strconv.Itoa(h.MaxBody) + " bytes once it is unpacked."}
+	}
+	if err != nil {
+		return nil, bad("bad_encoding", "The body cannot be unpacked: it is not what its Content-Encoding says.")
+	}
+	return body, nil
+}
+
+// parse reads the request in whichever of its three forms it has, and reports whether it is the raw binary one.
+func (h *Handler) parse(ctx *fasthttp.RequestCtx, req *InferRequest, body []byte) (raw bool, err error) {
+	req.Model, req.Version = named(ctx)
+	given := ctx.Request.Header.Peek(headerLength)
+	if len(given) == 0 {
+		return false, ParseRequest(req, body, -1)
+	}
+	length, err := strconv.Atoi(string(given))
+	if err != nil || length < 0 {
+		return false, bad("bad_header_length", "%s is %q; it must be the length of the JSON in bytes.", headerLength, clip(string(given)))
+	}
+	if length > 0 {
+		return false, ParseRequest(req, body, length)
+	}
+	if len(body) == 0 {
+		return false, bad("empty_body", "The request has no body.")
+	}
+	req.Inputs = append(req.Inputs, Tensor{Raw: body}) // what it is, the backend knows
+	return true, nil
+}
+
+// Timeout is the parameter "timeout", in microseconds, as a duration; 0 where there is none.
+func Timeout(parameters map[string]any, most time.Duration) (time.Duration, error) {
+	v, ok := parameters["timeout"]
+	if !ok {
+		return 0, nil
+	}
+	n, ok := Whole(v)
+	if !ok || n < 0 || n > most.Microseconds() {
+		return 0, bad("bad_timeout", "The parameter \"timeout\" must be a whole number of microseconds up to %d.", most.Microseconds())
+	}
+	return time.Duration(n) * time.Microsecond, nil
+}
+
+// respond writes the response: the outputs that were asked for so in binary, packed if the client takes that.
+func (h *Handler) respond(ctx *fasthttp.RequestCtx, req *InferRequest, resp *InferResponse, raw bool) {
+	buf := bytebufferpool.Get()
+	defer bytebufferpool.Put(buf)
+	all := raw || truth(req.Parameters["binary_data_output"])
+	body, header, err := AppendResponse(buf.B[:0], resp, func(i int) bool {
+		for j := range req.Outputs {
+			if o := &req.Outputs[j]; o.Name == resp.Outputs[i].Name {
+				if v, ok := o.Parameters["binary_data"]; ok {
+					return truth(v)
+				}
+			}
+		}
+		return all
+	})
+	if err != nil {
+		h.Fail(ctx, err)
+		return
+	}
+	buf.B = body
+	ctx.SetContentType("application/json")
+	if header > 0 {
+		ctx.SetContentType("application/octet-stream")
+		ctx.Response.Header.Set(headerLength, strconv.Itoa(header))
+	}
+	pack(ctx, body)
+}
+
+func truth(v any) bool {
+	b, _ := v.(bool)
+	return b
+}
+
+// pack makes body the response, in the encoding that the client likes best.
+func pack(ctx *fasthttp.RequestCtx, body []byte) {
+	h := &ctx.Response.Header
+	accept := ctx.Request.Header.Peek(fasthttp.HeaderAcceptEncoding)
+	switch {
+	case len(accept) == 0:
+		ctx.SetBody(body)
+		return
+	case ctx.Request.Header.HasAcceptEncoding("gzip"):
+		h.SetContentEncoding("gzip")
+		ctx.SetBody(fasthttp.AppendGzipBytesLevel(nil, body, fasthttp.CompressBestSpeed))
+	case ctx.Request.Header.HasAcceptEncoding("deflate"):
+		h.SetContentEncoding("deflate")
+		ctx.SetBody(fasthttp.AppendDeflateBytesLevel(nil, body, fasthttp.CompressBestSpeed))
+	default:
+		ctx.SetBody(body)
+	}
+	h.Set(fasthttp.HeaderVary, fasthttp.HeaderAcceptEncoding)
+}
