@@ -33,15 +33,21 @@ var (
 // adminOnly lets h answer only who may administer the server.
 func (s *Server) adminOnly(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if err := s.authorizeAdmin(ctx); err != nil {
-			if err == errAdminKey {
-				ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, `Bearer realm="torchlit admin"`)
-			}
+		if err := s.admit(ctx); err != nil {
 			s.writeError(ctx, err)
 			return
 		}
 		h(ctx)
 	}
+}
+
+// admit is authorizeAdmin, and tells a caller without a key how to present one.
+func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
+	err := s.authorizeAdmin(ctx)
+	if err == errAdminKey {
+		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, `Bearer realm="torchlit admin"`)
+	}
+	return err
 }
 
 func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {

@@ -84,7 +84,6 @@ func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, t
 		return o
 	}
 	o.top = mostProbable(a.probabilities, topK)
-	ex.model.counts.predicted(ex.model.Labels[o.top[0].index])
 	return o
 }
 
@@ -109,7 +108,7 @@ func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *
 		if o.err != nil {
 			failed++
 			ex.err = o.err
-			s.countRejected(ctx, public(o.err))
+			s.countRejected(ex, public(o.err))
 		}
 		ex.timing.widen(o.timing)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/server/oip"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -71,6 +72,9 @@ func public(err error) *apiError {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
 	}
+	if e, ok := errors.AsType[*oip.Error](err); ok {
+		return &apiError{status: e.HTTP, code: e.Code, sentence: e.Sentence}
+	}
 	for i := range errorTable {
 		if !errors.Is(err, errorTable[i].is) {
 			continue
@@ -91,11 +95,15 @@ func sentence(text string) string {
 
 // retryAfter is the value of Retry-After for err: the queue's own estimate if it has one, in whole seconds, at least 1.
 func retryAfter(err error) string {
-	d := time.Second
+	return strconv.Itoa(max(1, int(math.Ceil(retryDelay(err).Seconds()))))
+}
+
+// retryDelay is the queue's own estimate if err has it, else a second.
+func retryDelay(err error) time.Duration {
 	if e, ok := errors.AsType[*batching.RetryError](err); ok {
-		d = e.RetryAfter
+		return e.RetryAfter
 	}
-	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+	return time.Second
 }
 
 // writeError answers with err's status, code and sentence, and notes err for the log.
@@ -104,7 +112,7 @@ func (s *Server) writeError(ctx *fasthttp.RequestCtx, err error) {
 	if ex := exchangeOf(ctx); ex != nil {
 		ex.err = err
 	}
-	s.countRejected(ctx, e)
+	s.countRejected(exchangeOf(ctx), e)
 	ctx.SetStatusCode(e.status)
 	if e.status == fasthttp.StatusServiceUnavailable {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retryAfter(err))
@@ -112,12 +120,12 @@ func (s *Server) writeError(ctx *fasthttp.RequestCtx, err error) {
 	setJSON(ctx, appendError(nil, e))
 }
 
-func (s *Server) countRejected(ctx *fasthttp.RequestCtx, e *apiError) {
+func (s *Server) countRejected(ex *exchange, e *apiError) {
 	if e.reason == "" {
 		return
 	}
 	name, version := "", ""
-	if ex := exchangeOf(ctx); ex != nil && ex.model != nil {
+	if ex != nil && ex.model != nil {
 		name, version = ex.model.Name, ex.model.Version
 	}
 	s.cfg.Metrics.rejected.WithLabelValues(name, version, e.reason).Inc()

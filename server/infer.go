@@ -57,7 +57,7 @@ func (s *Server) infer(ctx context.Context, id string, m *served, f encoding, da
 	a.probabilities, a.batchSize = r.Value, r.BatchSize
 	a.timing.queue += r.Queue
 	a.timing.inference = r.Run
-	m.counts.observeAnswer(a.timing)
+	m.counts.observeAnswer(a.timing, m.Labels[likeliest(r.Value)])
 	return a
 }
 

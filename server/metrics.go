@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,8 @@ type Metrics struct {
 	loadTime    *prometheus.GaugeVec
 	info        *prometheus.GaugeVec
 	inflight    prometheus.Gauge
+
+	stats sync.Map // *statistics by [2]string{name, version}
 }
 
 // durationBuckets reach from a queue wait on an idle machine to a deadline, three a decade.
@@ -87,6 +90,7 @@ type ModelMetrics struct {
 
 	request, decode, queue, inference, batchSize prometheus.Observer
 	queueDepth                                   prometheus.Gauge
+	stats                                        *statistics
 }
 
 // Model returns the metrics of a model. The same names give the same counters.
@@ -99,6 +103,7 @@ func (m *Metrics) Model(name, version string) *ModelMetrics {
 		inference:  m.inference.WithLabelValues(name, version),
 		batchSize:  m.batchSize.WithLabelValues(name, version),
 		queueDepth: m.queueDepth.WithLabelValues(name, version),
+		stats:      m.statistics(name, version),
 	}
 }
 
@@ -114,20 +119,19 @@ func (m *ModelMetrics) Observer() batching.Observer {
 		Enqueued: func(depth int) { m.queueDepth.Set(float64(depth)) },
 		Dequeued: func(_, depth int) { m.queueDepth.Set(float64(depth)) },
 		BatchDone: func(b batching.Batch) {
+			m.stats.batch(b)
 			m.batchSize.Observe(float64(b.Size))
 			m.all.batches.WithLabelValues(m.name, m.version, b.Reason.String()).Inc()
 		},
 	}
 }
 
-func (m *ModelMetrics) observeAnswer(t timing) {
+// observeAnswer counts an image that was answered, by its likeliest label.
+func (m *ModelMetrics) observeAnswer(t timing, label string) {
+	m.stats.image(t)
+	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
 	m.queue.Observe(t.queue.Seconds())
 	m.inference.Observe(t.inference.Seconds())
-}
-
-// predicted counts an answer by its likeliest label.
-func (m *ModelMetrics) predicted(label string) {
-	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
 }
 
 func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
@@ -135,6 +139,7 @@ func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
 	if sm != nil {
 		name, version = sm.Name, sm.Version
 		sm.counts.request.Observe(took.Seconds())
+		sm.counts.stats.request(took, status < 400)
 	}
 	m.requests.WithLabelValues(name, version, strconv.Itoa(status)).Inc()
 }

@@ -38,6 +38,9 @@ type Model struct {
 	// again, because a batch that has started may still read it. A returned Value belongs to the server.
 	Infer func(ctx context.Context, image []byte, p batching.Priority) (batching.Result[[]float32], error)
 
+	// MaxBatch is the most images that run as one batch; a request for more is split. 0 stands for 1.
+	MaxBatch int
+
 	// Description is shown by /v1/models.
 	Description Description
 

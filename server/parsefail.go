@@ -13,7 +13,8 @@ import (
 // parseFailed answers requests that fasthttp could not read; no handler ran for them. fasthttp closes the connection
 // behind the reply.
 func (s *Server) parseFailed(ctx *fasthttp.RequestCtx, err error) {
-	ex := &exchange{start: time.Now(), id: requestIDOf(ctx)}
+	ex := &exchange{start: time.Now()}
+	ex.id, ex.idGiven = requestIDOf(ctx)
 	ctx.SetUserValue(exchangeKey, ex)
 	ctx.Response.Reset()
 	s.cfg.Metrics.inflight.Inc() // finish takes it back

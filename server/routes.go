@@ -26,6 +26,7 @@ func (s *Server) routes() *router.Router {
 		r.GET(path, h)
 		r.HEAD(path, h)
 	}
+	s.routesV2(r)
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)
 	get("/healthz", s.healthz)
@@ -39,12 +40,13 @@ func (s *Server) routes() *router.Router {
 
 // exchange is one request's bookkeeping, from its last byte to its answer.
 type exchange struct {
-	id     string
-	start  time.Time
-	model  *served // nil until it is known
-	lease  lease   // on model; released when the exchange is finished
-	err    error   // what the client was told about, in full; nil if all went well
-	timing timing
+	id      string
+	idGiven bool // by the caller
+	start   time.Time
+	model   *served // nil until it is known
+	lease   lease   // on model; released when the exchange is finished
+	err     error   // what the client was told about, in full; nil if all went well
+	timing  timing
 }
 
 const exchangeKey = "torchlit.exchange"
@@ -57,7 +59,8 @@ func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
 
 // handle is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	ex := &exchange{start: time.Now(), id: requestIDOf(ctx)}
+	ex := &exchange{start: time.Now()}
+	ex.id, ex.idGiven = requestIDOf(ctx)
 	ctx.SetUserValue(exchangeKey, ex)
 	s.cfg.Metrics.inflight.Inc()
 	defer s.finish(ctx, ex)
@@ -75,11 +78,12 @@ func (s *Server) logPanic(id string, value any) {
 	s.log.Error("panic while serving; the request was answered 500", zap.String("request_id", id), zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
 }
 
-func requestIDOf(ctx *fasthttp.RequestCtx) string {
+// requestIDOf returns the request's id, and whether the caller gave it.
+func requestIDOf(ctx *fasthttp.RequestCtx) (id string, given bool) {
 	if id := ctx.Request.Header.Peek("X-Request-Id"); saneRequestID(id) {
-		return string(id)
+		return string(id), true
 	}
-	return newRequestID()
+	return newRequestID(), false
 }
 
 // finish sets the headers that every reply carries, counts the request and logs it.
@@ -104,7 +108,7 @@ func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {
 	}
 }
 
-// logRequest logs a request: as an error when it was our fault, as a warning when it was slow, else for debugging.
+// logRequest logs a request, of which ctx is nil if it did not come by HTTP: as an error when it was our fault, as a warning when it was slow, else for debugging.
 func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
 	level, message := zap.DebugLevel, "request"
 	switch {
@@ -119,15 +123,15 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 	}
 	fields := []zap.Field{
 		zap.String("request_id", ex.id),
-		zap.ByteString("method", ctx.Method()),
-		zap.ByteString("path", ctx.Path()),
 		zap.Int("status", status),
-		zap.Int("request_bytes", len(ctx.Request.Body())),
-		zap.Stringer("client", ctx.RemoteAddr()),
 		zap.Duration("decode", ex.timing.decode),
 		zap.Duration("queue", ex.timing.queue),
 		zap.Duration("inference", ex.timing.inference),
 		zap.Duration("total", ex.timing.total),
+	}
+	if ctx != nil {
+		fields = append(fields, zap.ByteString("method", ctx.Method()), zap.ByteString("path", ctx.Path()),
+			zap.Int("request_bytes", len(ctx.Request.Body())), zap.Stringer("client", ctx.RemoteAddr()))
 	}
 	if ex.model != nil {
 		fields = append(fields, zap.String("model", ex.model.Name), zap.String("version", ex.model.Version))

@@ -1,5 +1,16 @@
 package server
 
+// likeliest is the index of the largest probability, the first of equals. A NaN counts as 0.
+func likeliest(probabilities []float32) int {
+	best, most := 0, float32(0)
+	for i, p := range probabilities {
+		if p > most {
+			best, most = i, p
+		}
+	}
+	return best
+}
+
 // mostProbable returns the k largest probabilities, largest first; equal ones by index. k above the number of classes
 // means all of them. A NaN, which only a broken model yields, counts as 0, so that the reply stays JSON.
 func mostProbable(probabilities []float32, k int) []prediction {

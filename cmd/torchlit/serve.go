@@ -171,7 +171,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer:       p.batcher.DoPriority,
+		Infer: p.batcher.DoPriority, MaxBatch: chosen.MaxBatch,
 		Description: d,
 	}
 }

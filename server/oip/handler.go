@@ -32,14 +32,13 @@ type Handler struct {
 	MaxTimeout time.Duration
 }
 
-// Routes adds the protocol's routes to r.
+// Routes adds the protocol's routes to r, whose NotFound must be set.
 func (h *Handler) Routes(r *router.Router) {
 	get := func(path string, f fasthttp.RequestHandler) {
 		r.GET(path, f)
 		r.HEAD(path, f)
 	}
 	get("/v2", h.server)
-	get("/v2/", h.server)
 	get("/v2/health/live", h.live)
 	get("/v2/health/ready", h.ready)
 	get("/v2/models", h.models)
@@ -56,6 +55,15 @@ func (h *Handler) Routes(r *router.Router) {
 	r.POST("/v2/repository/models/{model}/unload", h.unload)
 	for _, path := range absent {
 		r.ANY(path, h.noSuchExtension)
+	}
+	notFound := r.NotFound
+	r.NotFound = func(ctx *fasthttp.RequestCtx) {
+		// The protocol's own OpenAPI document has a slash here; the router cannot hold both paths.
+		if string(ctx.Path()) == "/v2/" && (ctx.IsGet() || ctx.IsHead()) {
+			h.server(ctx)
+			return
+		}
+		notFound(ctx)
 	}
 }
 

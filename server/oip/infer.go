@@ -141,12 +141,15 @@ func truth(v any) bool {
 	return b
 }
 
+// worthPacking is the size from which a body is packed: less fits into a packet or two as it is.
+const worthPacking = 1 << 10
+
 // pack makes body the response, in the encoding that the client likes best.
 func pack(ctx *fasthttp.RequestCtx, body []byte) {
 	h := &ctx.Response.Header
 	accept := ctx.Request.Header.Peek(fasthttp.HeaderAcceptEncoding)
 	switch {
-	case len(accept) == 0:
+	case len(accept) == 0 || len(body) < worthPacking:
 		ctx.SetBody(body)
 		return
 	case ctx.Request.Header.HasAcceptEncoding("gzip"):

@@ -149,7 +149,7 @@ func appendNumber(dst []byte, t *Tensor, b []byte) ([]byte, error) {
 
 func appendFloat(dst []byte, name string, f float64, bits int) ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, &Error{500, "not_a_number", "Output " + strconv.Quote(name) + " holds a value that is not finite, which JSON cannot carry; ask for it as binary data."}
+		return nil, &Error{422, "not_finite", "Output " + strconv.Quote(name) + " is not finite, which JSON cannot carry: the input's values are out of the range that the model can take."}
 	}
 	return strconv.AppendFloat(dst, f, 'g', -1, bits), nil
 }

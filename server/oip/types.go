@@ -134,6 +134,7 @@ type ConfigTensor struct {
 	DataType      string  `json:"data_type"`
 	Dims          []int64 `json:"dims"`
 	LabelFilename string  `json:"label_filename,omitempty"`
+	Optional      bool    `json:"optional,omitempty"`
 }
 
 // Duration counts how often something happened and how long it took in all.
