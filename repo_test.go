@@ -45,6 +45,8 @@ var rooms = map[string]room{
 		why: "vision turns bytes into pixels with no libtorch: it is fuzzed, and built where libtorch is not; its resizer is handed over"},
 	"modeldir": {may: []string{"torch/weights", "vision"}, libraries: []string{"golang.org/x/sys"},
 		why: "a model folder is where training and serving meet: reading one needs no libtorch"},
+	"repository": {may: []string{"modeldir"}, libraries: []string{"github.com/fsnotify/fsnotify"},
+		why: "what is to be loaded, and when, is decided without libtorch and HTTP: it is handed a loader, and tested under fake time"},
 	"dataset": {may: []string{"vision", "internal/pickle"}, libraries: []string{"golang.org/x/sync"},
 		why: "a data set is plain Go values, usable without libtorch; CIFAR is published as pickles, too"},
 	"train": {may: []string{"torch", "vision", "dataset", "track", "config", "modeldir", "pretrained", "dist", "evaluate"},

@@ -18,6 +18,20 @@ type Entry struct {
 	Dir     string
 }
 
+// BadEntry is one of the errors that List joins: what stands in the way of one model, or of one version of it.
+type BadEntry struct {
+	Name    string
+	Version string // "" when it is about the model as a whole
+	Dir     string
+	Err     error
+}
+
+// Error implements error.
+func (e *BadEntry) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *BadEntry) Unwrap() error { return e.Err }
+
 // validName is what may stand in a URL's path without escapes.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
@@ -31,7 +45,8 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // Plain files and hidden folders are passed over; links are followed. Anything
 // else is an error. List does not open the folders: that a folder's content is
 // sound is [Open]'s word. Entries that are right are returned beside the
-// errors about others, so that one bad folder need not stop a running server.
+// errors about others, each a [*BadEntry], so that one bad folder need not stop
+// a running server.
 func List(root string) ([]Entry, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -61,17 +76,18 @@ func List(root string) ([]Entry, error) {
 
 // listModel lists the versions of the model in dir.
 func listModel(dir, name string) ([]Entry, error) {
+	bad := func(version, dir string, err error) error { return &BadEntry{name, version, dir, err} }
 	if !validName.MatchString(name) {
-		return nil, fmt.Errorf("cannot serve %q: %q is no model name; rename the folder with letters, digits, '.', '_' and '-' only", dir, name)
+		return nil, bad("", dir, fmt.Errorf("cannot serve %q: %q is no model name; rename the folder with letters, digits, '.', '_' and '-' only", dir, name))
 	}
 	versions, err := subfolders(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot list versions: %w", err)
+		return nil, bad("", dir, fmt.Errorf("cannot list versions: %w", err))
 	}
 	if isFolder(dir) {
 		if i := slices.IndexFunc(versions, func(v string) bool { return isFolder(filepath.Join(dir, v)) }); i >= 0 {
-			return nil, fmt.Errorf("cannot tell the versions of %q: it is a model folder and has one in %q; move its own files to a folder %q",
-				dir, versions[i], "1")
+			return nil, bad("", dir, fmt.Errorf("cannot tell the versions of %q: it is a model folder and has one in %q; move its own files to a folder %q",
+				dir, versions[i], "1"))
 		}
 		return []Entry{{Name: name, Version: "1", Dir: dir}}, nil
 	}
@@ -81,16 +97,16 @@ func listModel(dir, name string) ([]Entry, error) {
 		path := filepath.Join(dir, v)
 		switch {
 		case !isVersion(v):
-			errs = append(errs, fmt.Errorf("cannot serve %q: %q is no version; rename the folder to a whole number from 1, or hide it with a dot", path, v))
+			errs = append(errs, bad(v, path, fmt.Errorf("cannot serve %q: %q is no version; rename the folder to a whole number from 1, or hide it with a dot", path, v)))
 		case !isFolder(path):
-			errs = append(errs, fmt.Errorf("cannot serve %q: it has neither %s nor weights; remove it or complete it", path, ConfigFile))
+			errs = append(errs, bad(v, path, fmt.Errorf("cannot serve %q: it has neither %s nor weights; remove it or complete it", path, ConfigFile)))
 		default:
 			list = append(list, Entry{Name: name, Version: v, Dir: path})
 		}
 	}
 	if len(versions) == 0 {
-		errs = append(errs, fmt.Errorf("cannot serve %q: it has no %s, no weights and no version folders; remove it or put the model into %s",
-			dir, ConfigFile, filepath.Join(dir, "1")))
+		errs = append(errs, bad("", dir, fmt.Errorf("cannot serve %q: it has no %s, no weights and no version folders; remove it or put the model into %s",
+			dir, ConfigFile, filepath.Join(dir, "1"))))
 	}
 	slices.SortFunc(list, func(a, b Entry) int {
 		// Canonical decimals of different length differ by that; so no number is too large.

@@ -41,8 +41,9 @@ func (h *Holds) unhold() {
 	}
 }
 
-// letGo refuses every later hold. A second call does nothing.
-func (h *Holds) letGo() {
+// LetGo refuses every later hold. SetModels calls it for the models that it is not given again; whoever loaded a model
+// that it never gives to SetModels may. A second call does nothing.
+func (h *Holds) LetGo() {
 	if h.state.Or(letGo) == 0 {
 		close(h.released)
 	}

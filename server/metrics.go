@@ -34,6 +34,7 @@ type Metrics struct {
 	queueDepth  *prometheus.GaugeVec
 	loadTime    *prometheus.GaugeVec
 	info        *prometheus.GaugeVec
+	loads       *prometheus.CounterVec
 	inflight    prometheus.Gauge
 
 	stats sync.Map // *statistics by [2]string{name, version}
@@ -75,10 +76,11 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		queueDepth:  gauge("torchlit_queue_depth", "Images that wait for a batch.", ofModel),
 		loadTime:    gauge("torchlit_model_load_duration_seconds", "How long the model took to load and warm up.", ofModel),
 		info:        gauge("torchlit_model_info", "1 for each model served, described by its labels.", append(slices.Clone(ofModel), "architecture", "precision", "device")),
+		loads:       counter("torchlit_model_loads_total", "Attempts to load a version of a model, by result: ok or failed.", []string{"model", "result"}),
 		inflight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "torchlit_inflight_requests", Help: "Requests being answered."}),
 	}
 	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
-		m.queueDepth, m.loadTime, m.info, m.inflight,
+		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -71,21 +71,29 @@ type served struct {
 	counts     *ModelMetrics
 }
 
-func newServed(m Model, metrics *Metrics) (*served, error) {
-	if m.Version == "" {
-		m.Version = "1"
-	}
-	if !nameForm.MatchString(m.Name) || !nameForm.MatchString(m.Version) {
-		return nil, fmt.Errorf("cannot serve model %q version %q: a name is made of letters, digits, '.', '_' and '-'; rename its folder", m.Name, m.Version)
+// Validate reports why m cannot be served.
+func (m Model) Validate() error {
+	if !nameForm.MatchString(m.Name) || m.Version != "" && !nameForm.MatchString(m.Version) {
+		return fmt.Errorf("cannot serve model %q version %q: a name is made of letters, digits, '.', '_' and '-'; rename its folder", m.Name, m.Version)
 	}
 	if len(m.Labels) == 0 {
-		return nil, fmt.Errorf("cannot serve model %q: it has no labels; add label_names to its config.json", m.Name)
+		return fmt.Errorf("cannot serve model %q: it has no labels; add label_names to its config.json", m.Name)
 	}
 	if m.Infer == nil {
 		panic("BUG: a Model without Infer")
 	}
 	if err := m.Preprocess.Validate(); err != nil {
-		return nil, fmt.Errorf("cannot serve model %q: %w; correct its config.json", m.Name, err)
+		return fmt.Errorf("cannot serve model %q: %w; correct its config.json", m.Name, err)
+	}
+	return nil
+}
+
+func newServed(m Model, metrics *Metrics) (*served, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	if m.Version == "" {
+		m.Version = "1"
 	}
 	if m.Resizer == nil {
 		m.Resizer = vision.NfntResizer
@@ -187,7 +195,7 @@ func (s *Server) SetModels(models []Model) error {
 	}
 	for _, m := range old.models {
 		if m.Holds != nil && c.same(m.Holds) == nil {
-			m.Holds.letGo()
+			m.Holds.LetGo()
 		}
 	}
 	return nil

@@ -13,8 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/torchlit/torchlit/config"
-	"github.com/torchlit/torchlit/modeldir"
-	"github.com/torchlit/torchlit/predict"
+	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server"
 	"github.com/torchlit/torchlit/vision"
 )
@@ -34,13 +33,31 @@ type serveSettings struct {
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`
 	LogLevel     string        `yaml:"log_level" help:"debug, info, warn or error"`
+
+	VersionPolicy string        `yaml:"version_policy" help:"versions to load: latest:N, all or list:1,3; for one model name=policy; several separated by ;"`
+	Strict        bool          `yaml:"strict" help:"do not start when any model cannot be loaded"`
+	Watch         bool          `yaml:"watch" help:"load, reload and unload models as their folders change"`
+	WatchInterval time.Duration `yaml:"watch_interval" help:"how often to look at the folders where the system does not tell of changes"`
+	AdminKeyFile  string        `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
 }
 
 func defaultServeSettings() serveSettings {
 	return serveSettings{
 		Addr: ":8080", Device: "auto", Precision: "auto", MaxBatchSize: 32,
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
+		VersionPolicy: "latest:1", Watch: true, WatchInterval: 5 * time.Second,
 	}
+}
+
+// validate finds settings that cannot work before anything is started.
+func (s *serveSettings) validate() error {
+	if _, _, err := repository.ParsePolicies(s.VersionPolicy); err != nil {
+		return err
+	}
+	if s.WatchInterval <= 0 {
+		return errors.New("--watch-interval must be positive; use --watch=false not to watch")
+	}
+	return nil
 }
 
 func serveCommand() *cobra.Command {
@@ -63,6 +80,9 @@ wins over the variable, that over the file.`,
 			if err := config.Resolve(file, "server", cmd.Flags(), &settings); err != nil {
 				return usageError{err}
 			}
+			if err := settings.validate(); err != nil {
+				return usageError{err}
+			}
 			logger, err := newLogger(settings.LogLevel)
 			if err != nil {
 				return usageError{err}
@@ -78,11 +98,18 @@ wins over the variable, that over the file.`,
 
 // serve starts in order, waits, and stops in the reverse order.
 func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) error {
+	adminKey, err := readAdminKey(settings.AdminKeyFile)
+	if err != nil {
+		return err
+	}
 	metrics := server.NewMetrics(nil)
+	models := newServedModels(settings, metrics, logger)
 	s, err := server.Open(server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
 		DrainGrace:     settings.DrainGrace,
+		Repository:     models,
+		AdminKey:       adminKey,
 		Metrics:        metrics,
 		Logger:         logger,
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
@@ -90,18 +117,14 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
+	defer models.close()
 	defer s.Close()
 	if err := s.Start(); err != nil {
 		return err
 	}
 	logger.Info("listening; loading models", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
 
-	pipelines, models, err := loadModels(settings, metrics, logger)
-	defer closeAll(pipelines)
-	if err != nil {
-		return err
-	}
-	if err := s.SetModels(models); err != nil {
+	if err := models.open(s, nil); err != nil {
 		return err
 	}
 	logger.Info("ready", zap.String("page", pageURL(s.Addr().String())))
@@ -119,67 +142,6 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	logger.Info("stopped; no request was lost")
 	return nil
-}
-
-func loadModels(settings serveSettings, metrics *server.Metrics, logger *zap.Logger) ([]*pipeline, []server.Model, error) {
-	dir := settings.Models
-	if dir == "" {
-		var err error
-		if dir, err = bundled(); err != nil {
-			return nil, nil, err
-		}
-	}
-	entries, err := modeldir.List(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(entries) == 0 {
-		return nil, nil, fmt.Errorf("cannot serve %q: it holds no model folder; see 'torchlit serve --help'", dir)
-	}
-	opts := predict.Options{
-		Device: settings.Device, Precision: settings.Precision, MaxBatch: settings.MaxBatchSize,
-		Threads: settings.Threads, Runners: settings.Runners,
-	}
-	var pipelines []*pipeline
-	var models []server.Model
-	for _, e := range entries {
-		m := metrics.Model(e.Name, e.Version)
-		p, err := openPipeline(e.Dir, opts, settings.MaxQueue, m.Observer())
-		if err != nil {
-			return pipelines, nil, fmt.Errorf("cannot serve model %q version %s: %w", e.Name, e.Version, err)
-		}
-		m.Loaded(p.loadTime)
-		chosen := p.model.Options()
-		logger.Info("model loaded", zap.String("model", e.Name), zap.String("version", e.Version),
-			zap.String("precision", chosen.Precision), zap.Int("runners", chosen.Runners),
-			zap.Int("threads", chosen.Threads), zap.Duration("took", p.loadTime))
-		pipelines = append(pipelines, p)
-		models = append(models, servedModel(e, p))
-	}
-	return pipelines, models, nil
-}
-
-func servedModel(e modeldir.Entry, p *pipeline) server.Model {
-	chosen := p.model.Options()
-	d := server.Description{
-		Architecture: p.folder.Config.Architecture, Precision: chosen.Precision, Device: chosen.Device,
-		AccuracyOn: p.folder.Extras.AccuracyOn,
-	}
-	if a := p.folder.Extras.Accuracy; a != nil {
-		d.Accuracy = *a
-	}
-	return server.Model{
-		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
-		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer: p.batcher.DoPriority, MaxBatch: chosen.MaxBatch,
-		Description: d,
-	}
-}
-
-func closeAll(pipelines []*pipeline) {
-	for _, p := range pipelines {
-		p.close(context.Background())
-	}
 }
 
 // newLogger writes lines for a person to a terminal, and JSON elsewhere.
