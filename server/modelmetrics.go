@@ -19,6 +19,7 @@ func (m *Metrics) Forget(model, version string) {
 	for _, v := range m.ofModels() {
 		v.DeletePartialMatch(of)
 	}
+	m.stats.Delete([2]string{model, version})
 }
 
 // ofModels returns the metrics that have the labels model and version.
