@@ -3,12 +3,14 @@ package server
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"mime/multipart"
 	"net"
 	"net/http"
@@ -31,8 +33,17 @@ func byColour(_ context.Context, pixels []byte, _ batching.Priority) (batching.R
 	return batching.Result[[]float32]{Value: colourShares(pixels), BatchSize: 1, Run: time.Millisecond}, nil
 }
 
+// colourShares takes 8×8 pixels in either form that a model takes.
 func colourShares(pixels []byte) []float32 {
 	shares, light := make([]float32, 3), float32(0)
+	if area := 8 * 8; len(pixels) == 4*3*area {
+		for i := range 3 * area {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(pixels[4*i:]))
+			shares[i/area] += v
+			light += v
+		}
+		pixels = nil
+	}
 	for i, b := range pixels {
 		shares[i%3] += float32(b)
 		light += float32(b)

@@ -136,8 +136,8 @@ func describe(v *fastjson.Value) (t Tensor, err error) {
 	if t.Datatype != Bytes && t.Datatype.Size() == 0 {
 		return t, bad("bad_datatype", "Input %q has the datatype %q, which the protocol does not know.", clip(t.Name), clip(string(datatype)))
 	}
-	sizes, err := v.Get("shape").Array()
-	if v.Get("shape") == nil || err != nil {
+	sizes := v.GetArray("shape")
+	if shape := v.Get("shape"); shape == nil || shape.Type() != fastjson.TypeArray {
 		return t, bad("bad_shape", "Input %q has no \"shape\", which is a list of sizes.", clip(t.Name))
 	}
 	for _, s := range sizes {
