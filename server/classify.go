@@ -77,7 +77,7 @@ func (s *Server) requestContext(ctx *fasthttp.RequestCtx, start time.Time, timeo
 
 // classifyImage answers for one encoded image. It returns only when nothing reads data any more.
 func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, topK int) outcome {
-	a := s.infer(ctx, ex.id, ex.model, encoded, data, batching.Normal)
+	a := s.infer(ctx, ex.id, ex.lease, encoded, data, batching.Normal)
 	o := outcome{batchSize: a.batchSize, timing: a.timing, err: a.err}
 	o.timing.total = time.Since(ex.start)
 	if a.err != nil {

@@ -27,6 +27,9 @@ type Config struct {
 	// the newest version answers.
 	Traffic map[string]Traffic
 
+	// MaxShadows bounds the images that shadow versions work on at once; one more is passed over. Default 64.
+	MaxShadows int
+
 	// AdminKey is what admin routes ask for. Empty: they answer callers on this machine only. Default empty.
 	AdminKey string
 
@@ -85,6 +88,7 @@ const (
 	defaultMaxImages      = 32
 	defaultMaxConns       = 8192
 	defaultMaxDecodeQueue = 1024
+	defaultMaxShadows     = 64
 	defaultTimeout        = 30 * time.Second
 	defaultMaxTimeout     = 5 * time.Minute
 	defaultReadTimeout    = 60 * time.Second
@@ -101,6 +105,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxConns, defaultMaxConns)
 	setDefault(&c.DecodeWorkers, runtime.GOMAXPROCS(0))
 	setDefault(&c.MaxDecodeQueue, defaultMaxDecodeQueue)
+	setDefault(&c.MaxShadows, defaultMaxShadows)
 	setDefault(&c.DefaultTimeout, defaultTimeout)
 	setDefault(&c.MaxTimeout, defaultMaxTimeout)
 	setDefault(&c.ReadTimeout, defaultReadTimeout)
@@ -130,6 +135,7 @@ func (c *Config) Validate() error {
 	}{
 		{"MaxBodyBytes", c.MaxBodyBytes}, {"MaxImagesPerRequest", c.MaxImagesPerRequest}, {"MaxConns", c.MaxConns},
 		{"DecodeWorkers", c.DecodeWorkers}, {"MaxDecodeQueue", c.MaxDecodeQueue},
+		{"MaxShadows", c.MaxShadows},
 	} {
 		if n.v < 0 {
 			return fmt.Errorf("cannot use %s = %d: it must not be negative; leave it at 0 for the default", n.name, n.v)
@@ -148,6 +154,11 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxTimeout > 0 && c.DefaultTimeout > c.MaxTimeout {
 		return errors.New("cannot use a DefaultTimeout above MaxTimeout: lower the first or raise the second")
+	}
+	for name, t := range c.Traffic {
+		if err := t.Validate(); err != nil {
+			return fmt.Errorf("cannot use the traffic of model %q: %w", name, err)
+		}
 	}
 	return nil
 }

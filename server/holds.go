@@ -53,18 +53,31 @@ func (h *Holds) LetGo() {
 // value holds nothing.
 type lease struct {
 	*served
-	shadow *served // nil for none
+	shadow *shadowing // nil for none
 }
 
 // release gives the holds back. Nothing of the model may be used after it.
 func (l lease) release() {
-	if l.served != nil && l.Holds != nil {
-		l.Holds.unhold()
+	if l.served != nil {
+		l.unhold()
 	}
-	if l.shadow != nil && l.shadow.Holds != nil {
-		l.shadow.Holds.unhold()
+	if l.shadow != nil {
+		l.shadow.unhold()
 	}
 }
 
 // hold takes a hold on m; a model without Holds is never freed.
 func (m *served) hold() bool { return m.Holds == nil || m.Holds.hold() }
+
+// again takes one more hold on m, which the caller holds.
+func (m *served) again() {
+	if m.Holds != nil {
+		m.Holds.state.Add(1)
+	}
+}
+
+func (m *served) unhold() {
+	if m.Holds != nil {
+		m.Holds.unhold()
+	}
+}

@@ -27,12 +27,15 @@ type inference struct {
 
 // infer takes one image all the way, whichever protocol it came by. It returns only when nothing reads data any more.
 // id is the request's, for the log.
-func (s *Server) infer(ctx context.Context, id string, m *served, f encoding, data []byte, p batching.Priority) (a inference) {
+func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) (a inference) {
+	m := l.served
+	var x *shadowed
 	defer func() {
 		if r := recover(); r != nil {
 			s.logPanic(id, r)
 			a = inference{err: errPanic}
 		}
+		x.done(&a)
 	}()
 	input := m.input(f)
 	a.timing.queue, a.timing.decode, a.err = s.prepare(ctx, m, f, data, *input)
@@ -40,6 +43,7 @@ func (s *Server) infer(ctx context.Context, id string, m *served, f encoding, da
 		m.recycle(f, input)
 		return a
 	}
+	x = s.beginShadow(id, l, f, data, input)
 	r, err := m.Infer(ctx, *input, p)
 	if err != nil {
 		// input is not put back: a batch that has begun may still read it.
@@ -49,7 +53,11 @@ func (s *Server) infer(ctx context.Context, id string, m *served, f encoding, da
 		a.err = err
 		return a
 	}
-	m.recycle(f, input)
+	if x != nil && x.owner != nil {
+		x.recycle()
+	} else {
+		m.recycle(f, input)
+	}
 	if len(r.Value) != len(m.Labels) {
 		a.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
 		return a

@@ -35,7 +35,8 @@ type Metrics struct {
 	loadTime    *prometheus.GaugeVec
 	info        *prometheus.GaugeVec
 	loads       *prometheus.CounterVec
-	inflight    prometheus.Gauge
+	trafficMetrics
+	inflight prometheus.Gauge
 
 	stats sync.Map // *statistics by [2]string{name, version}
 }
@@ -79,6 +80,8 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		loads:       counter("torchlit_model_loads_total", "Attempts to load a version of a model, by result: ok or failed.", []string{"model", "result"}),
 		inflight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "torchlit_inflight_requests", Help: "Requests being answered."}),
 	}
+	m.trafficMetrics = newTrafficMetrics()
+	m.trafficMetrics.register(r)
 	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
 		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

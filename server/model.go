@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -115,12 +116,15 @@ func buffer(size int) *[]byte {
 
 // catalog is the set of models served at one moment. It never changes; SetModels puts another in its place.
 type catalog struct {
-	models []*served // in the order given; the first is the default
+	models []*served         // in the order given; the first is the default
+	routes map[string]*route // by model
+
+	emptied bool // there were models before
 }
 
 // newCatalog keeps what old has of the same loading.
 func newCatalog(models []Model, old *catalog, metrics *Metrics) (*catalog, error) {
-	c := &catalog{}
+	c := &catalog{emptied: old != nil && (old.emptied || len(old.models) > 0)}
 	for _, m := range models {
 		sm := old.same(m.Holds)
 		if sm == nil {
@@ -137,14 +141,19 @@ func newCatalog(models []Model, old *catalog, metrics *Metrics) (*catalog, error
 	return c, nil
 }
 
-// find returns the named model, or nil. An empty version means the one given last, an empty name the first model's.
+// find returns the named model, or nil. An empty version means the model's default, an empty name the first model's.
 func (c *catalog) find(name, version string) *served {
 	if name == "" && len(c.models) > 0 {
 		name = c.models[0].Name
 	}
-	for i := len(c.models) - 1; i >= 0; i-- {
-		m := c.models[i]
-		if m.Name == name && (version == "" || m.Version == version) {
+	if version == "" {
+		if r := c.routes[name]; r != nil {
+			return r.def
+		}
+		return nil
+	}
+	for _, m := range c.models {
+		if m.Name == name && m.Version == version {
 			return m
 		}
 	}
@@ -188,8 +197,7 @@ func (s *Server) SetModels(models []Model) error {
 	if err != nil {
 		return err
 	}
-	s.catalog.Store(c)
-	s.cfg.Metrics.setInfo(c)
+	s.putLocked(c)
 	if old == nil {
 		return nil
 	}
@@ -201,6 +209,18 @@ func (s *Server) SetModels(models []Model) error {
 	return nil
 }
 
+// putLocked leads requests to c's models by the traffic in force, from now on.
+func (s *Server) putLocked(c *catalog) {
+	c.routes = map[string]*route{}
+	for _, name := range c.names() {
+		versions := slices.DeleteFunc(slices.Clone(c.models), func(m *served) bool { return m.Name != name })
+		c.routes[name] = newRoute(versions, s.traffic[name], s.cfg.Metrics)
+	}
+	s.catalog.Store(c)
+	s.cfg.Metrics.setInfo(c)
+	s.cfg.Metrics.setTraffic(c)
+}
+
 // caller is what the choice between a model's versions may depend on.
 type caller struct {
 	id      string                               // of the request, "" for none
@@ -209,24 +229,66 @@ type caller struct {
 
 // acquire finds the model that answers a request and holds it until the lease is released, after the request's last
 // count. An empty name means the default model; an empty version leaves the choice to the model's traffic.
-func (s *Server) acquire(name, version string, _ caller) (lease, error) {
+func (s *Server) acquire(name, version string, who caller) (lease, error) {
 	for {
 		c := s.catalog.Load()
 		m, err := c.lookUp(name, version)
 		if err != nil {
-			return lease{}, err
+			return lease{}, s.whyNot(name, version, err)
 		}
-		if m.hold() {
-			return lease{served: m}, nil
+		if version != "" {
+			if m.hold() {
+				return lease{served: m}, nil
+			}
+		} else if l, ok := c.routes[m.Name].acquire(who); ok {
+			return l, nil
 		}
 		// SetModels let go of it in this moment, and had put another catalog in place before.
 	}
 }
 
+// whyNot makes the error of a look-up better where the repository knows of the version: it may come, or come back.
+func (s *Server) whyNot(name, version string, err error) error {
+	if s.cfg.Repository == nil || name == "" {
+		return err
+	}
+	for _, v := range s.cfg.Repository.Index() {
+		if v.Name == name && (v.Version == version || version == "") {
+			return &apiError{
+				status: fasthttp.StatusServiceUnavailable, code: "model_not_ready", reason: "model_not_ready",
+				sentence: fmt.Sprintf("Model %q version %s is %s at the moment; GET /v1/models/%s says why.", name, v.Version, v.State, name),
+			}
+		}
+	}
+	return err
+}
+
+// acquire holds what pick picks.
+func (r *route) acquire(who caller) (l lease, ok bool) {
+	answers, shadow := r.pick(who)
+	if !answers.hold() {
+		return lease{}, false
+	}
+	r.took(answers)
+	l.served = answers
+	if shadow != nil && shadow.hold() {
+		l.shadow = &shadowing{shadow, r.shadowed, r.translated[answers]}
+	}
+	return l, true
+}
+
+// noModel is why an empty catalog answers nothing.
+func (c *catalog) noModel() error {
+	if c.emptied {
+		return errNoModel
+	}
+	return errLoading
+}
+
 // lookUp is find with an error for the client.
 func (c *catalog) lookUp(name, version string) (*served, error) {
 	if len(c.models) == 0 {
-		return nil, errLoading
+		return nil, c.noModel()
 	}
 	if m := c.find(name, version); m != nil {
 		return m, nil
@@ -241,6 +303,12 @@ func (c *catalog) lookUp(name, version string) (*served, error) {
 		status: fasthttp.StatusNotFound, code: "model_not_found",
 		sentence: fmt.Sprintf("There is no model %q here; served are: %s.", clip(name), strings.Join(c.names(), ", ")),
 	}
+}
+
+// errNoModel says that the last model was unloaded, or that none could be loaded.
+var errNoModel = &apiError{
+	status: fasthttp.StatusServiceUnavailable, code: "no_model", reason: "no_model",
+	sentence: "No model is loaded at the moment.",
 }
 
 var errLoading = errors.New("no model is loaded yet")

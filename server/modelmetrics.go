@@ -22,14 +22,13 @@ func (m *Metrics) Forget(model, version string) {
 	m.stats.Delete([2]string{model, version})
 }
 
-// ofModels returns the metrics that have the labels model and version.
-func (m *Metrics) ofModels() []interface {
+// labelled is a metric with labels.
+type labelled interface {
 	DeletePartialMatch(prometheus.Labels) int
-} {
-	return []interface {
-		DeletePartialMatch(prometheus.Labels) int
-	}{
-		m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
-		m.queueDepth, m.loadTime, m.info,
-	}
+}
+
+// ofModels returns the metrics that have the labels model and version.
+func (m *Metrics) ofModels() []labelled {
+	return append(m.trafficMetrics.ofModels(), m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode,
+		m.queue, m.inference, m.batchSize, m.queueDepth, m.loadTime, m.info)
 }

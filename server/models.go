@@ -1,6 +1,9 @@
 package server
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/valyala/fasthttp"
 
 	"github.com/torchlit/torchlit/vision"
@@ -10,12 +13,22 @@ import (
 type modelView struct {
 	Name       string   `json:"name"`
 	Version    string   `json:"version"`  // the one that routes without a version use
-	Versions   []string `json:"versions"` // all of them
-	State      string   `json:"state"`    // "ready", or "draining"
+	Versions   []string `json:"versions"` // all that answer
+	State      string   `json:"state"`    // "ready", or "draining"; where no version answers, that of the newest
 	NumClasses int      `json:"num_classes"`
 	Labels     []string `json:"labels"`
 	Input      input    `json:"input"`
 	Description
+
+	VersionStates []versionView `json:"version_states"` // all that are in the repository, loaded or not
+	Traffic       *trafficView  `json:"traffic,omitempty"`
+}
+
+// versionView is the state of one version.
+type versionView struct {
+	Version string `json:"version,omitempty"` // absent where the model as a whole cannot be loaded
+	State   State  `json:"state"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // input says what becomes of an image before the model sees it.
@@ -50,11 +63,29 @@ func (s *Server) view(c *catalog, m *served) modelView {
 	if s.draining.Load() {
 		v.State = "draining"
 	}
+	v.Traffic = c.routes[m.Name].view()
 	return v
 }
 
+// viewAbsent is a model of which nothing answers.
+func viewAbsent(name string, states []versionView) modelView {
+	return modelView{
+		Name: name, Versions: []string{}, Labels: []string{}, State: string(states[len(states)-1].State), VersionStates: states,
+	}
+}
+
+// statesByModel parts the repository's states.
+func (s *Server) statesByModel() map[string][]versionView {
+	out := map[string][]versionView{}
+	for _, v := range s.states() {
+		out[v.Name] = append(out[v.Name], versionView{v.Version, v.State, v.Reason})
+	}
+	return out
+}
+
+// listModels names the models that answer first, the default one before all, and then those that do not.
 func (s *Server) listModels(ctx *fasthttp.RequestCtx) {
-	c := s.catalog.Load()
+	c, states := s.catalog.Load(), s.statesByModel()
 	list := struct {
 		Default string      `json:"default"` // the model that /v1/classify uses
 		Models  []modelView `json:"models"`
@@ -63,7 +94,13 @@ func (s *Server) listModels(ctx *fasthttp.RequestCtx) {
 		if i == 0 {
 			list.Default = name
 		}
-		list.Models = append(list.Models, s.view(c, c.find(name, "")))
+		v := s.view(c, c.find(name, ""))
+		v.VersionStates = states[name]
+		list.Models = append(list.Models, v)
+		delete(states, name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		list.Models = append(list.Models, viewAbsent(name, states[name]))
 	}
 	writeJSON(ctx, list)
 }
@@ -71,12 +108,18 @@ func (s *Server) listModels(ctx *fasthttp.RequestCtx) {
 func (s *Server) showModel(ctx *fasthttp.RequestCtx) {
 	c := s.catalog.Load()
 	name, _ := ctx.UserValue("model").(string)
+	states := s.statesByModel()[name]
 	m, err := c.lookUp(name, "")
-	if err != nil {
+	switch {
+	case err == nil:
+		v := s.view(c, m)
+		v.VersionStates = states
+		writeJSON(ctx, v)
+	case len(states) > 0:
+		writeJSON(ctx, viewAbsent(name, states))
+	default:
 		s.writeError(ctx, err)
-		return
 	}
-	writeJSON(ctx, s.view(c, m))
 }
 
 // healthz says that the process lives.
@@ -95,7 +138,7 @@ func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
 	case s.draining.Load():
 		s.writeError(ctx, errDrainBegun)
 	case len(s.catalog.Load().models) == 0:
-		s.writeError(ctx, errLoading)
+		s.writeError(ctx, s.catalog.Load().noModel())
 	default:
 		setJSON(ctx, []byte(`{"status":"ready"}`))
 	}

@@ -19,7 +19,9 @@ type Server struct {
 	fast     *fasthttp.Server
 	router   *router.Router
 	catalog  atomic.Pointer[catalog]
-	changing sync.Mutex // held while another catalog is made
+	changing sync.Mutex          // held while another catalog is made
+	traffic  map[string]*traffic // by model; guarded by changing
+	shadows  *shadows
 	decode   *decodePool
 	watch    *watcher
 	conns    *connSet
@@ -45,6 +47,12 @@ func Open(cfg Config) (*Server, error) {
 		decode: newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue),
 		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout),
 		failed: make(chan error, 1),
+
+		traffic: map[string]*traffic{},
+		shadows: newShadows(cfg.MaxShadows),
+	}
+	for name, t := range cfg.Traffic {
+		s.setTrafficLocked(name, t)
 	}
 	if err := s.SetModels(cfg.Models); err != nil {
 		return nil, fmt.Errorf("cannot open the server: %w", err)
@@ -154,6 +162,7 @@ func (s *Server) Close() error {
 	s.conns.closeAll()
 	s.serving.Wait()
 	s.conns.waitEmpty()
+	s.shadows.close()
 	s.watch.stop()
 	return nil
 }

@@ -159,7 +159,7 @@ const wavesAhead = 2
 // they go in waves, which keep the runners busy and leave room in the queue for others. The first failure ends all.
 func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, put func(int, *inference)) error {
 	if len(images) == 1 {
-		a := b.infer(ctx, ex.id, ex.model, enc, images[0], p)
+		a := b.infer(ctx, ex.id, ex.lease, enc, images[0], p)
 		ex.timing = a.timing
 		if a.err == nil {
 			put(0, &a)
@@ -197,7 +197,7 @@ const longestPause = 100 * time.Millisecond
 // request may be what fills it.
 func (b v2) inferPatiently(ctx context.Context, ex *exchange, image []byte, enc encoding, p batching.Priority) inference {
 	for {
-		a := b.infer(ctx, ex.id, ex.model, enc, image, p)
+		a := b.infer(ctx, ex.id, ex.lease, enc, image, p)
 		if !errors.Is(a.err, batching.ErrQueueFull) && !errors.Is(a.err, errDecodeBusy) {
 			return a
 		}

@@ -118,9 +118,10 @@ func (s *Server) states() []VersionState {
 // Index lists the versions in the repository.
 func (b v2) Index(ready bool) ([]oip.IndexEntry, error) {
 	var entries []oip.IndexEntry
+	c := b.catalog.Load()
 	for _, v := range b.states() {
 		if !ready || v.State == StateReady {
-			entries = append(entries, oip.IndexEntry{Name: v.Name, Version: v.Version, State: strings.ToUpper(string(v.State)), Reason: v.Reason})
+			entries = append(entries, oip.IndexEntry{Name: v.Name, Version: v.Version, State: strings.ToUpper(string(v.State)), Reason: v.Reason, Traffic: c.routes[v.Name].roleOf(v.Version)})
 		}
 	}
 	return entries, nil

@@ -38,6 +38,9 @@ type serveSettings struct {
 	Strict        bool          `yaml:"strict" help:"do not start when any model cannot be loaded"`
 	Watch         bool          `yaml:"watch" help:"load, reload and unload models as their folders change"`
 	WatchInterval time.Duration `yaml:"watch_interval" help:"how often to look at the folders where the system does not tell of changes"`
+	Canary        string        `yaml:"canary" help:"name:version=5%: that version answers 5% of the requests that name none; several separated by ;"`
+	Shadow        string        `yaml:"shadow" help:"name:version=100%: that version gets a copy of them, and its answers are only compared"`
+	Sticky        string        `yaml:"sticky" help:"what decides who gets the canary: request_id, or header:X-User-Id"`
 	AdminKeyFile  string        `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
 }
 
@@ -45,13 +48,16 @@ func defaultServeSettings() serveSettings {
 	return serveSettings{
 		Addr: ":8080", Device: "auto", Precision: "auto", MaxBatchSize: 32,
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
-		VersionPolicy: "latest:1", Watch: true, WatchInterval: 5 * time.Second,
+		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
 	}
 }
 
 // validate finds settings that cannot work before anything is started.
 func (s *serveSettings) validate() error {
 	if _, _, err := repository.ParsePolicies(s.VersionPolicy); err != nil {
+		return err
+	}
+	if _, err := s.traffic(); err != nil {
 		return err
 	}
 	if s.WatchInterval <= 0 {
@@ -104,11 +110,16 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	metrics := server.NewMetrics(nil)
 	models := newServedModels(settings, metrics, logger)
+	traffic, err := settings.traffic()
+	if err != nil {
+		return err
+	}
 	s, err := server.Open(server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
 		DrainGrace:     settings.DrainGrace,
 		Repository:     models,
+		Traffic:        traffic,
 		AdminKey:       adminKey,
 		Metrics:        metrics,
 		Logger:         logger,
@@ -124,7 +135,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	logger.Info("listening; loading models", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
 
-	if err := models.open(s, nil); err != nil {
+	if err := models.open(s, traffic); err != nil {
 		return err
 	}
 	logger.Info("ready", zap.String("page", pageURL(s.Addr().String())))

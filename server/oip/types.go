@@ -107,6 +107,10 @@ type IndexEntry struct {
 	Version string `json:"version,omitempty"`
 	State   string `json:"state,omitempty"`
 	Reason  string `json:"reason,omitempty"` // why it is not ready
+
+	// Traffic is what the version is for among the requests that name none: "default", "canary 5%" or "shadow 100%". It is
+	// no part of the protocol.
+	Traffic string `json:"traffic,omitempty"`
 }
 
 // ModelConfig is the part of Triton's model configuration that clients read.
