@@ -128,4 +128,11 @@ func (t *timing) widen(o timing) {
 	t.decode = max(t.decode, o.decode)
 	t.queue = max(t.queue, o.queue)
 	t.inference = max(t.inference, o.inference)
+	t.cache = max(t.cache, o.cache)
+	switch {
+	case t.cacheUse == cacheOff:
+		t.cacheUse = o.cacheUse
+	case o.cacheUse != cacheOff && o.cacheUse != t.cacheUse:
+		t.cacheUse = cacheMixed
+	}
 }

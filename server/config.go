@@ -27,6 +27,16 @@ type Config struct {
 	// the newest version answers.
 	Traffic map[string]Traffic
 
+	// CacheBytes bounds the memory of the response cache: the same image sent to the same loading of a model again gets
+	// the same answer without being decoded or run. Zero means no cache.
+	CacheBytes int64
+
+	// CacheTTL is how long an answer is remembered at most. Zero means until there is no room for it.
+	CacheTTL time.Duration
+
+	// Dedup makes requests for the same image that are under way at once share one run.
+	Dedup bool
+
 	// MaxShadows bounds the images that shadow versions work on at once; one more is passed over. Default 64.
 	MaxShadows int
 
@@ -146,11 +156,14 @@ func (c *Config) Validate() error {
 		v    time.Duration
 	}{
 		{"DefaultTimeout", c.DefaultTimeout}, {"MaxTimeout", c.MaxTimeout}, {"ReadTimeout", c.ReadTimeout},
-		{"WriteTimeout", c.WriteTimeout}, {"IdleTimeout", c.IdleTimeout}, {"DrainGrace", c.DrainGrace},
+		{"WriteTimeout", c.WriteTimeout}, {"IdleTimeout", c.IdleTimeout}, {"DrainGrace", c.DrainGrace}, {"CacheTTL", c.CacheTTL},
 	} {
 		if d.v < 0 {
 			return fmt.Errorf("cannot use %s = %s: it must not be negative; leave it at 0 for the default", d.name, d.v)
 		}
+	}
+	if c.CacheBytes < 0 {
+		return fmt.Errorf("cannot use CacheBytes = %d: it must not be negative; leave it at 0 for no cache", c.CacheBytes)
 	}
 	if c.MaxTimeout > 0 && c.DefaultTimeout > c.MaxTimeout {
 		return errors.New("cannot use a DefaultTimeout above MaxTimeout: lower the first or raise the second")

@@ -36,6 +36,7 @@ var (
 	errStopped    = errors.New("the server was closed")
 	errDecodeBusy = errors.New("too many images wait for a decode worker")
 	errPanic      = errors.New("panic while serving")
+	errAllGone    = errors.New("nobody waits for the answer any more")
 )
 
 // statusClientGone is what nginx uses for a client that did not wait; it is only ever counted and logged.

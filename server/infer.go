@@ -20,33 +20,71 @@ const (
 // inference is what a model says of one image.
 type inference struct {
 	probabilities []float32 // of each class; nobody may change them
-	batchSize     int
-	timing        timing // without the total
+	batchSize     int       // of the run that made them
+	timing        timing    // without the total
 	err           error
 }
 
 // infer takes one image all the way, whichever protocol it came by. It returns only when nothing reads data any more.
 // id is the request's, for the log.
-func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) (a inference) {
-	m := l.served
-	var x *shadowed
+func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) inference {
+	if s.shared != nil {
+		return s.shared.infer(ctx, id, l, f, data, p)
+	}
+	return s.inferAlone(ctx, id, l, f, data, p)
+}
+
+// inferAlone is infer for an image whose answer nobody else can use.
+func (s *Server) inferAlone(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) inference {
+	r, err := s.makeReady(ctx, id, l, f, data)
+	if err != nil {
+		return inference{timing: r.timing, err: err}
+	}
+	return s.ask(ctx, r, p)
+}
+
+// ready is an image on its way to the model. It does not point into the request.
+type ready struct {
+	id     string
+	lease  lease
+	f      encoding
+	input  *[]byte
+	shadow *shadowed
+	timing timing // so far
+}
+
+// makeReady makes the model's input of data, and shows it to the model's shadow. After nil, ask must follow.
+func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, data []byte) (r ready, err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			s.logPanic(id, r)
+		if v := recover(); v != nil {
+			s.logPanic(id, v)
+			err = errPanic
+		}
+	}()
+	r = ready{id: id, lease: l, f: f, input: l.input(f)}
+	r.timing.queue, r.timing.decode, err = s.prepare(ctx, l.served, f, data, *r.input)
+	if err != nil {
+		l.recycle(f, r.input)
+		return r, err
+	}
+	r.shadow = s.beginShadow(id, l, f, data, r.input)
+	return r, nil
+}
+
+// ask asks the model.
+func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a inference) {
+	m, x := r.lease.served, r.shadow
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(r.id, v)
 			a = inference{err: errPanic}
 		}
 		x.done(&a)
 	}()
-	input := m.input(f)
-	a.timing.queue, a.timing.decode, a.err = s.prepare(ctx, m, f, data, *input)
-	if a.err != nil {
-		m.recycle(f, input)
-		return a
-	}
-	x = s.beginShadow(id, l, f, data, input)
-	r, err := m.Infer(ctx, *input, p)
+	a.timing = r.timing
+	said, err := m.Infer(ctx, *r.input, p)
 	if err != nil {
-		// input is not put back: a batch that has begun may still read it.
+		// The input is not put back: a batch that has begun may still read it.
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -56,16 +94,16 @@ func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data
 	if x != nil && x.owner != nil {
 		x.recycle()
 	} else {
-		m.recycle(f, input)
+		m.recycle(r.f, r.input)
 	}
-	if len(r.Value) != len(m.Labels) {
-		a.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(r.Value), len(m.Labels))
+	if len(said.Value) != len(m.Labels) {
+		a.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(said.Value), len(m.Labels))
 		return a
 	}
-	a.probabilities, a.batchSize = r.Value, r.BatchSize
-	a.timing.queue += r.Queue
-	a.timing.inference = r.Run
-	m.counts.observeAnswer(a.timing, m.Labels[likeliest(r.Value)])
+	a.probabilities, a.batchSize = said.Value, said.BatchSize
+	a.timing.queue += said.Queue
+	a.timing.inference = said.Run
+	m.counts.observeAnswer(a.timing, m.Labels[likeliest(said.Value)])
 	return a
 }
 

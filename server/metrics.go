@@ -36,6 +36,7 @@ type Metrics struct {
 	info        *prometheus.GaugeVec
 	loads       *prometheus.CounterVec
 	trafficMetrics
+	cacheMetrics
 	inflight prometheus.Gauge
 
 	stats sync.Map // *statistics by [2]string{name, version}
@@ -82,6 +83,8 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 	}
 	m.trafficMetrics = newTrafficMetrics()
 	m.trafficMetrics.register(r)
+	m.cacheMetrics = newCacheMetrics()
+	m.cacheMetrics.register(r)
 	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
 		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

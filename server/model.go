@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
 
@@ -66,6 +67,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // served is a Model made ready: names quoted, buffers pooled, counters looked up.
 type served struct {
 	Model
+	instance   uint64    // another one for each loading
 	labelsJSON [][]byte  // each label as a JSON string
 	pixels     sync.Pool // inputs as bytes
 	planes     sync.Pool // inputs as floats
@@ -89,6 +91,9 @@ func (m Model) Validate() error {
 	return nil
 }
 
+// instances numbers every served model of the process.
+var instances atomic.Uint64
+
 func newServed(m Model, metrics *Metrics) (*served, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
@@ -99,7 +104,7 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	if m.Resizer == nil {
 		m.Resizer = vision.NfntResizer
 	}
-	sm := &served{Model: m, counts: metrics.Model(m.Name, m.Version)}
+	sm := &served{Model: m, instance: instances.Add(1), counts: metrics.Model(m.Name, m.Version)}
 	for _, l := range m.Labels {
 		sm.labelsJSON = append(sm.labelsJSON, appendString(nil, l))
 	}
@@ -201,10 +206,17 @@ func (s *Server) SetModels(models []Model) error {
 	if old == nil {
 		return nil
 	}
+	gone := map[uint64]bool{}
 	for _, m := range old.models {
+		if m.Holds == nil || c.same(m.Holds) == nil {
+			gone[m.instance] = true
+		}
 		if m.Holds != nil && c.same(m.Holds) == nil {
 			m.Holds.LetGo()
 		}
+	}
+	if s.shared != nil && s.shared.cache != nil {
+		s.shared.cache.forget(gone)
 	}
 	return nil
 }

@@ -15,7 +15,23 @@ import (
 // timing is where one image's time went. total runs from the request's last byte to the answer.
 type timing struct {
 	decode, queue, inference, total time.Duration
+
+	cache    time.Duration // finding out whether the answer is known already
+	cacheUse cacheUse
 }
+
+// cacheUse says what an answer has to do with other requests.
+type cacheUse uint8
+
+const (
+	cacheOff    cacheUse = iota
+	cacheMiss            // the answer was not in the cache
+	cacheHit             // it was
+	cacheShared          // it is that of the same image in a request under way
+	cacheMixed           // the images of the request differ in this
+)
+
+var cacheUseNames = [...]string{"", "miss", "hit", "shared", "mixed"}
 
 // outcome is what became of one image.
 type outcome struct {
@@ -70,6 +86,9 @@ func appendAnswer(dst []byte, id string, imageNo int, m *served, o *outcome) []b
 	dst = appendMillis(dst, o.timing.inference)
 	dst = append(dst, `,"total":`...)
 	dst = appendMillis(dst, o.timing.total)
+	if o.timing.cacheUse == cacheHit {
+		return append(dst, `},"cached":true}`...)
+	}
 	return append(dst, "}}"...)
 }
 
@@ -89,7 +108,14 @@ func appendMillis(dst []byte, d time.Duration) []byte {
 
 // appendServerTiming appends a Server-Timing value; t's parts are left out when there was no image.
 func appendServerTiming(dst []byte, t timing) []byte {
-	if t.decode > 0 || t.inference > 0 {
+	if t.cacheUse != cacheOff {
+		dst = append(dst, "cache;desc="...)
+		dst = append(dst, cacheUseNames[t.cacheUse]...)
+		dst = append(dst, ";dur="...)
+		dst = appendMillis(dst, t.cache)
+		dst = append(dst, ", "...)
+	}
+	if t.decode > 0 || t.queue > 0 || t.inference > 0 {
 		dst = append(dst, "decode;dur="...)
 		dst = appendMillis(dst, t.decode)
 		dst = append(dst, ", queue;dur="...)

@@ -21,6 +21,7 @@ type Server struct {
 	catalog  atomic.Pointer[catalog]
 	changing sync.Mutex          // held while another catalog is made
 	traffic  map[string]*traffic // by model; guarded by changing
+	shared   *shared             // nil when each image is asked about alone
 	shadows  *shadows
 	decode   *decodePool
 	watch    *watcher
@@ -59,6 +60,7 @@ func Open(cfg Config) (*Server, error) {
 	}
 	cfg.Metrics.setBuild(cfg.Build)
 	s.watch = startWatcher(watchEvery)
+	s.shared = newShared(s, &cfg)
 	s.router = s.routes()
 	s.fast = &fasthttp.Server{
 		Name:                         "torchlit",
@@ -163,6 +165,9 @@ func (s *Server) Close() error {
 	s.serving.Wait()
 	s.conns.waitEmpty()
 	s.shadows.close()
+	if s.shared != nil {
+		s.shared.close()
+	}
 	s.watch.stop()
 	return nil
 }
