@@ -32,7 +32,7 @@ type serveSettings struct {
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`
-	CacheBytes   int64         `yaml:"cache_bytes" help:"remember answers to images in so many bytes; 0 for no cache"`
+	CacheBytes   int           `yaml:"cache_bytes" help:"remember answers to images in so many bytes; 0 for no cache"`
 	CacheTTL     time.Duration `yaml:"cache_ttl" help:"forget an answer after this time; 0 to keep it while there is room"`
 	Dedup        bool          `yaml:"dedup" help:"let requests for the same image that are under way at once share one run"`
 	LogLevel     string        `yaml:"log_level" help:"debug, info, warn or error"`
@@ -121,7 +121,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
 		DrainGrace:     settings.DrainGrace,
-		CacheBytes:     settings.CacheBytes,
+		CacheBytes:     int64(settings.CacheBytes),
 		CacheTTL:       settings.CacheTTL,
 		Dedup:          settings.Dedup,
 		Repository:     models,
