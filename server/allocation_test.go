@@ -4,17 +4,19 @@ package server
 
 import (
 	"bytes"
-	"io"
-	"net"
 	"testing"
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
 )
 
-// maxAllocs is what one classification may allocate from the parsed request to the reply, image decoding excepted: the bookkeeping,
-// an id, a context with a deadline and its timer, a watch, the probabilities and the list of the best. Nothing in it grows with the image.
-const maxAllocs = 20
+// maxAllocs is what one classification may allocate from the parsed request to the reply, image decoding excepted: the bookkeeping
+// with its context, an id, the probabilities, the list of the best and the answer. Nothing in it grows with the image.
+const maxAllocs = 6
+
+// maxAllocsV2 is the same for a raw tensor: beside those the model's name out of the path, the images, the answer in the
+// protocol's terms.
+const maxAllocsV2 = 11
 
 func TestClassifyAllocations(t *testing.T) {
 	s, err := Open(Config{Models: []Model{colourModel("colours", "1")}, Logger: zap.NewNop()})
@@ -49,13 +51,24 @@ func TestClassifyAllocations(t *testing.T) {
 	}
 }
 
-// fakeConn is a connection that nobody reads.
-type fakeConn struct{ net.Conn }
-
-func (fakeConn) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
-func (fakeConn) LocalAddr() net.Addr         { return &net.TCPAddr{} }
-func (fakeConn) Read([]byte) (int, error)    { return 0, io.EOF }
-func (fakeConn) Write(b []byte) (int, error) { return len(b), nil }
+func TestTensorAllocations(t *testing.T) {
+	s, err := Open(Config{Models: []Model{nullModel()}, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := smallRequests[0].context()
+	got := testing.AllocsPerRun(500, func() {
+		s.handle(ctx)
+		ctx.ResetUserValues()
+	})
+	if ctx.Response.StatusCode() != 200 {
+		t.Fatalf("got %d %s", ctx.Response.StatusCode(), ctx.Response.Body())
+	}
+	if got > maxAllocsV2 {
+		t.Errorf("a request makes %.0f allocations; the budget is %d", got, maxAllocsV2)
+	}
+}
 
 // Parsing a form copies each file once, into a pooled buffer; parsing JSON decodes into one.
 func TestParseAllocations(t *testing.T) {

@@ -131,7 +131,9 @@ func TestCacheIsBounded(t *testing.T) {
 	const most = 20 * (entryOverhead + 12)
 	metrics := NewMetrics(nil)
 	c := newAnswerCache(most, 0, metrics)
-	key := func(i int) imageKey { return imageKey{sum: [32]byte([]byte(strings.Repeat(strconv.Itoa(i%10), 31) + string(rune(i))))} }
+	key := func(i int) imageKey {
+		return imageKey{sum: [32]byte([]byte(strings.Repeat(strconv.Itoa(i%10), 31) + string(rune(i))))}
+	}
 	for i := range 120 {
 		c.put(key(i), &inference{probabilities: make([]float32, 3)})
 		if size := c.cache.WeightedSize(); size > most || float64(size) != testutil.ToFloat64(metrics.cacheBytes) {

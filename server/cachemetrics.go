@@ -37,10 +37,9 @@ func (m *cacheMetrics) ofModels() []labelled {
 }
 
 // cacheHit counts an image that was answered from the cache, which took so long.
-func (m *ModelMetrics) cacheHit(took time.Duration, label string) {
+func (m *ModelMetrics) cacheHit(took time.Duration) {
 	m.stats.hits.add(took)
 	m.all.cacheHits.WithLabelValues(m.name, m.version).Inc()
-	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
 }
 
 // cacheMiss counts an image that was not there.
@@ -50,7 +49,6 @@ func (m *ModelMetrics) cacheMiss(took time.Duration) {
 }
 
 // shared counts an image that was answered with another request's answer.
-func (m *ModelMetrics) shared(label string) {
+func (m *ModelMetrics) shared() {
 	m.all.dedup.WithLabelValues(m.name, m.version).Inc()
-	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
 }

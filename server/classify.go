@@ -25,13 +25,13 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 	}
 	defer u.release()
 
-	rctx, end := s.requestContext(ctx, ex.start, u.timeout)
-	defer end()
+	s.begin(ctx, ex, u.timeout)
+	defer ex.ctx.finish()
 	if u.list {
-		s.answerList(ctx, rctx, ex, u)
+		s.answerList(ctx, &ex.ctx, ex, u)
 		return
 	}
-	o := s.classifyImage(rctx, ex, u.images[0], u.topK)
+	o := s.classifyImage(&ex.ctx, ex, u.images[0], u.topK)
 	ex.timing = o.timing
 	if o.err != nil {
 		s.writeError(ctx, o.err)
@@ -59,20 +59,13 @@ func clip(s string) string {
 	return strings.Clone(s)
 }
 
-// requestContext is a context that ends with the request's deadline, when its client leaves, or with the server. end
+// begin makes ex a context that ends with the request's deadline, when its client leaves, or with the server. finish
 // must be called before the handler returns.
-func (s *Server) requestContext(ctx *fasthttp.RequestCtx, start time.Time, timeout time.Duration) (rctx context.Context, end func()) {
+func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Duration) {
 	if timeout == 0 {
 		timeout = s.cfg.DefaultTimeout
 	}
-	parent, cancel := context.WithCancelCause(context.Background())
-	rctx, stopTimer := context.WithDeadline(parent, start.Add(timeout))
-	w := s.watch.add(connOf(ctx.Conn()), cancel)
-	return rctx, func() {
-		s.watch.remove(w)
-		stopTimer()
-		cancel(nil)
-	}
+	ex.ctx.begin(s.watch, connOf(ctx.Conn()), ex.start.Add(timeout))
 }
 
 // classifyImage answers for one encoded image. It returns only when nothing reads data any more.

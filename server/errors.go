@@ -32,8 +32,8 @@ func badRequest(code, sentence string) *apiError {
 
 // Causes that a request's context is cancelled with.
 var (
-	errClientGone = errors.New("the client has gone")
-	errStopped    = errors.New("the server was closed")
+	errClientGone = cancellation("the client has gone")
+	errStopped    = cancellation("the server was closed")
 	errDecodeBusy = errors.New("too many images wait for a decode worker")
 	errPanic      = errors.New("panic while serving")
 	errAllGone    = errors.New("nobody waits for the answer any more")

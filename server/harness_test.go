@@ -235,3 +235,11 @@ func (g *gate) classify(ctx context.Context, pixels []byte, p batching.Priority)
 		return batching.Result[[]float32]{}, ctx.Err()
 	}
 }
+
+// fakeConn is a connection that nobody reads.
+type fakeConn struct{ net.Conn }
+
+func (fakeConn) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
+func (fakeConn) LocalAddr() net.Addr         { return &net.TCPAddr{} }
+func (fakeConn) Read([]byte) (int, error)    { return 0, io.EOF }
+func (fakeConn) Write(b []byte) (int, error) { return len(b), nil }

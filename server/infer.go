@@ -103,7 +103,8 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 	a.probabilities, a.batchSize = said.Value, said.BatchSize
 	a.timing.queue += said.Queue
 	a.timing.inference = said.Run
-	m.counts.observeAnswer(a.timing, m.Labels[likeliest(said.Value)])
+	m.counts.observeAnswer(a.timing)
+	m.predicted(likeliest(said.Value))
 	return a
 }
 

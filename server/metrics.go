@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,6 +99,7 @@ type ModelMetrics struct {
 
 	request, decode, queue, inference, batchSize prometheus.Observer
 	queueDepth                                   prometheus.Gauge
+	ok                                           atomic.Pointer[prometheus.Counter] // requests with status 200; nil before the first
 	stats                                        *statistics
 }
 
@@ -134,12 +136,22 @@ func (m *ModelMetrics) Observer() batching.Observer {
 	}
 }
 
-// observeAnswer counts an image that was answered, by its likeliest label.
-func (m *ModelMetrics) observeAnswer(t timing, label string) {
+// observeAnswer counts an image that the model was asked about.
+func (m *ModelMetrics) observeAnswer(t timing) {
 	m.stats.image(t)
-	m.all.predictions.WithLabelValues(m.name, m.version, label).Inc()
 	m.queue.Observe(t.queue.Seconds())
 	m.inference.Observe(t.inference.Seconds())
+}
+
+// countOK counts a request that was answered 200. Looking a counter up by its labels costs as much as all else that is counted.
+func (m *ModelMetrics) countOK() {
+	c := m.ok.Load()
+	if c == nil {
+		looked := m.all.requests.WithLabelValues(m.name, m.version, "200")
+		c = &looked
+		m.ok.Store(c)
+	}
+	(*c).Inc()
 }
 
 func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
@@ -148,6 +160,10 @@ func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
 		name, version = sm.Name, sm.Version
 		sm.counts.request.Observe(took.Seconds())
 		sm.counts.stats.request(took, status < 400)
+		if status == fasthttp.StatusOK {
+			sm.counts.countOK()
+			return
+		}
 	}
 	m.requests.WithLabelValues(name, version, strconv.Itoa(status)).Inc()
 }

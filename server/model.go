@@ -12,6 +12,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/vision"
 )
@@ -72,6 +74,7 @@ type served struct {
 	pixels     sync.Pool // inputs as bytes
 	planes     sync.Pool // inputs as floats
 	counts     *ModelMetrics
+	answers    []atomic.Pointer[prometheus.Counter] // by class; nil before the first
 }
 
 // Validate reports why m cannot be served.
@@ -104,7 +107,10 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	if m.Resizer == nil {
 		m.Resizer = vision.NfntResizer
 	}
-	sm := &served{Model: m, instance: instances.Add(1), counts: metrics.Model(m.Name, m.Version)}
+	sm := &served{
+		Model: m, instance: instances.Add(1), counts: metrics.Model(m.Name, m.Version),
+		answers: make([]atomic.Pointer[prometheus.Counter], len(m.Labels)),
+	}
 	for _, l := range m.Labels {
 		sm.labelsJSON = append(sm.labelsJSON, appendString(nil, l))
 	}
@@ -112,6 +118,17 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	sm.pixels.New = func() any { return buffer(size) }
 	sm.planes.New = func() any { return buffer(4 * size) }
 	return sm, nil
+}
+
+// predicted counts an answer, by the class that it finds likeliest.
+func (m *served) predicted(class int) {
+	c := m.answers[class].Load()
+	if c == nil {
+		looked := m.counts.all.predictions.WithLabelValues(m.Name, m.Version, m.Labels[class])
+		c = &looked
+		m.answers[class].Store(c)
+	}
+	(*c).Inc()
 }
 
 func buffer(size int) *[]byte {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
 	"time"
 
@@ -103,7 +102,20 @@ func appendError(dst []byte, e *apiError) []byte {
 
 // appendMillis appends d in milliseconds with microsecond precision.
 func appendMillis(dst []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(dst, math.Round(float64(d)/float64(time.Microsecond))/1000, 'f', -1, 64)
+	us := int64(d.Round(time.Microsecond) / time.Microsecond)
+	if us < 0 {
+		dst, us = append(dst, '-'), -us
+	}
+	dst = strconv.AppendInt(dst, us/1000, 10)
+	us %= 1000
+	if us == 0 {
+		return dst
+	}
+	dst = append(dst, '.', byte('0'+us/100), byte('0'+us/10%10), byte('0'+us%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }
 
 // appendServerTiming appends a Server-Timing value; t's parts are left out when there was no image.

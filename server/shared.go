@@ -123,7 +123,8 @@ func (h *shared) lookUp(key imageKey, l lease, begin time.Time) (a inference, ok
 		return a, false
 	}
 	a.timing.cache, a.timing.cacheUse = time.Since(begin), cacheHit
-	l.counts.cacheHit(a.timing.cache, l.Labels[likeliest(a.probabilities)])
+	l.counts.cacheHit(a.timing.cache)
+	l.predicted(likeliest(a.probabilities))
 	if l.shadow != nil {
 		l.shadow.into.drop(l.shadow.counts, "cached")
 	}
@@ -159,7 +160,8 @@ func (h *shared) inferTogether(ctx context.Context, id string, l lease, f encodi
 		}
 		a.timing = sharedTiming(a.timing, time.Since(joined), joined.Sub(begin))
 		if a.err == nil {
-			l.counts.shared(l.Labels[likeliest(a.probabilities)])
+			l.counts.shared()
+			l.predicted(likeliest(a.probabilities))
 		}
 		return a
 	}

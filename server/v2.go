@@ -24,8 +24,8 @@ func (s *Server) routesV2(r *router.Router) {
 		MaxBody: s.cfg.MaxBodyBytes, MaxTimeout: s.cfg.MaxTimeout,
 		Context: func(ctx *fasthttp.RequestCtx, timeout time.Duration) (context.Context, func()) {
 			ex := exchangeOf(ctx)
-			rctx, end := s.requestContext(ctx, ex.start, timeout)
-			return &exchangeContext{rctx, ex, caller{ex.id, &ctx.Request.Header}}, end
+			s.begin(ctx, ex, timeout)
+			return &exchangeContext{&ex.ctx, ex, caller{ex.id, &ctx.Request.Header}}, ex.ctx.finish
 		},
 	}
 	h.Routes(r)

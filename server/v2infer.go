@@ -39,22 +39,36 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	}
 	classes := len(m.Labels)
 	raw := make([]byte, len(images)*classes*4)
-	put := func(i int, a *inference) {
-		row := raw[i*classes*4:]
-		for c, p := range a.probabilities {
-			binary.LittleEndian.PutUint32(row[4*c:], math.Float32bits(p))
-		}
-	}
-	if err := b.runAll(ctx, ex, images, enc, priority, put); err != nil {
+	if err := b.runAll(ctx, ex, images, enc, priority, rows{raw, classes}); err != nil {
 		return nil, err
 	}
-	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: []int64{int64(len(images)), int64(classes)}, Raw: raw}
+	resp := &struct { // in one piece
+		oip.InferResponse
+		outputs [1]oip.Tensor
+		shape   [2]int64
+	}{shape: [2]int64{int64(len(images)), int64(classes)}}
+	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: resp.shape[:], Raw: raw}
 	for _, o := range req.Outputs {
 		if o.Classification > 0 {
 			out = oip.Classify(out, o.Classification, m.Labels)
 		}
 	}
-	return &oip.InferResponse{Model: m.Name, Version: m.Version, ID: req.ID, Outputs: []oip.Tensor{out}}, nil
+	resp.outputs[0] = out
+	resp.InferResponse = oip.InferResponse{Model: m.Name, Version: m.Version, ID: req.ID, Outputs: resp.outputs[:]}
+	return &resp.InferResponse, nil
+}
+
+// rows is a tensor FP32 [N, classes] as it goes over the wire. Several goroutines may put rows of their own.
+type rows struct {
+	raw     []byte
+	classes int
+}
+
+func (r rows) put(i int, probabilities []float32) {
+	row := r.raw[i*r.classes*4:]
+	for c, p := range probabilities {
+		binary.LittleEndian.PutUint32(row[4*c:], math.Float32bits(p))
+	}
 }
 
 func checkOutputs(m *served, outputs []oip.RequestedOutput) error {
@@ -155,17 +169,21 @@ func cut(t *oip.Tensor, enc encoding) ([][]byte, encoding, error) {
 // wavesAhead is how many batches of one request are under way at once: while one runs, the next gathers.
 const wavesAhead = 2
 
-// runAll runs all images of a request and hands each inference to put. More images than a batch holds are no error:
+// runAll runs all images of a request and puts each one's probabilities into out. More images than a batch holds are no error:
 // they go in waves, which keep the runners busy and leave room in the queue for others. The first failure ends all.
-func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, put func(int, *inference)) error {
+func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, out rows) error {
 	if len(images) == 1 {
 		a := b.infer(ctx, ex.id, ex.lease, enc, images[0], p)
 		ex.timing = a.timing
 		if a.err == nil {
-			put(0, &a)
+			out.put(0, a.probabilities)
 		}
 		return a.err
 	}
+	return b.runWaves(ctx, ex, images, enc, p, out)
+}
+
+func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, out rows) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -179,7 +197,7 @@ func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encod
 					cancel(elementError(int(i), a.err))
 					return
 				}
-				put(int(i), &a)
+				out.put(int(i), a.probabilities)
 				mu.Lock()
 				ex.timing.widen(a.timing)
 				mu.Unlock()

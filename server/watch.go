@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -27,14 +26,8 @@ type watcher struct {
 	wg    sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting []*watch
-}
-
-// watch is one waiting request. A watch is used once: a late cancel then hits a context that is over anyway.
-type watch struct {
-	place  int   // index in waiting, -1 when not there
-	c      *conn // nil when it cannot be looked at
-	cancel context.CancelCauseFunc
+	waiting []*requestContext
+	stopped error // every request that waits from now on ends with it
 }
 
 func startWatcher(every time.Duration) *watcher {
@@ -44,43 +37,49 @@ func startWatcher(every time.Duration) *watcher {
 	return w
 }
 
-// add begins to watch c, and returns what to remove when the request is answered.
-func (w *watcher) add(c *conn, cancel context.CancelCauseFunc) *watch {
-	x := &watch{c: c, cancel: cancel}
+// add begins to watch x's client; remove must follow when the request is answered.
+func (w *watcher) add(x *requestContext) {
 	w.mu.Lock()
-	first := len(w.waiting) == 0
-	x.place = len(w.waiting)
+	stopped := w.stopped
 	w.waiting = append(w.waiting, x)
+	x.place = len(w.waiting)
+	first := len(w.waiting) == 1
 	w.mu.Unlock()
-	if first { // x.place may have changed already
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+	if stopped != nil {
+		x.end(stopped)
 	}
-	return x
+	if !first {
+		return
+	}
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
-func (w *watcher) remove(x *watch) {
+// remove does nothing when x was removed before.
+func (w *watcher) remove(x *requestContext) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if x.place < 0 {
+	if x.place == 0 {
 		return
 	}
 	last := len(w.waiting) - 1
 	moved := w.waiting[last]
-	w.waiting[x.place], moved.place = moved, x.place
+	w.waiting[x.place-1], moved.place = moved, x.place
 	w.waiting[last] = nil
 	w.waiting = w.waiting[:last]
-	x.place = -1
+	x.place = 0
 }
 
-// cancelAll ends every waiting request with cause.
+// cancelAll ends every request that waits, or begins to, with cause.
 func (w *watcher) cancelAll(cause error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, x := range w.waiting {
-		x.cancel(cause)
+	w.stopped = cause
+	all := append([]*requestContext(nil), w.waiting...)
+	w.mu.Unlock()
+	for _, x := range all {
+		x.end(cause)
 	}
 }
 
@@ -92,7 +91,7 @@ func (w *watcher) stop() {
 func (w *watcher) run() {
 	defer w.wg.Done()
 	var look peeker
-	var now []*watch
+	var now []*requestContext
 	for {
 		select {
 		case <-w.wake:
@@ -114,8 +113,8 @@ func (w *watcher) run() {
 			// Without the lock: a connection closed meanwhile is refused by its RawConn, never mistaken for the next
 			// one with the same descriptor.
 			for i, x := range now {
-				if x.c != nil && x.c.raw != nil && look.gone(x.c.raw) {
-					x.cancel(errClientGone)
+				if x.conn != nil && x.conn.raw != nil && look.gone(x.conn.raw) {
+					x.end(errClientGone)
 					w.remove(x)
 				}
 				now[i] = nil

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"errors"
+	"math"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// lazyDeadline is a read or a write deadline of a connection that is set for every request and almost never met.
+//
+// fasthttp sets three a request, each a little later than that of the request before, and each moves a timer of the
+// runtime: a fifth of what a small request costs. So a deadline that is put off is only noted. When the one in force
+// comes, the operation that it interrupts finds that it has time left, puts the noted one in force and goes on. A
+// deadline is never late, and one that is brought forward is in force at once.
+//
+// Times are durations from the connection's start, so that a step of the wall clock does no harm.
+type lazyDeadline struct {
+	noted, inForce atomic.Int64 // noDeadline for none
+}
+
+const noDeadline = math.MaxInt64
+
+func (d *lazyDeadline) init() {
+	d.noted.Store(noDeadline)
+	d.inForce.Store(noDeadline)
+}
+
+// set makes t the deadline; arm puts one in force.
+func (d *lazyDeadline) set(start, t time.Time, arm func(time.Time) error) error {
+	at := int64(noDeadline)
+	if !t.IsZero() {
+		at = int64(t.Sub(start))
+	}
+	d.noted.Store(at)
+	if now, have := int64(time.Since(start)), d.inForce.Load(); have > now && have <= at && have != noDeadline {
+		return nil
+	}
+	d.inForce.Store(at)
+	return arm(t)
+}
+
+// early reports whether err is that of a deadline that was put off since; the later one is in force then.
+func (d *lazyDeadline) early(start time.Time, err error, arm func(time.Time) error) bool {
+	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+		return false
+	}
+	at := d.noted.Load()
+	if at <= int64(time.Since(start)) {
+		return false
+	}
+	d.inForce.Store(at)
+	var t time.Time
+	if at != noDeadline {
+		t = start.Add(time.Duration(at))
+	}
+	return arm(t) == nil
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	return c.reads.set(c.accepted, t, c.Conn.SetReadDeadline)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.writes.set(c.accepted, t, c.Conn.SetWriteDeadline)
+}
+
+// SetDeadline implements net.Conn.
+func (c *conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// readInTime is Conn.Read under the deadline that was set last.
+func (c *conn) readInTime(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if n > 0 || !c.reads.early(c.accepted, err, c.Conn.SetReadDeadline) {
+			return n, err
+		}
+	}
+}
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		if !c.writes.early(c.accepted, err, c.Conn.SetWriteDeadline) {
+			return written, err
+		}
+	}
+}

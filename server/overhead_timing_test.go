@@ -1,0 +1,256 @@
+package server
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/batching"
+)
+
+// nullModel takes 32×32 pixels and has its answer ready: what is left is the server.
+func nullModel() Model {
+	m := colourModel("null", "1")
+	m.Preprocess.Width, m.Preprocess.Height = 32, 32
+	answer := []float32{.5, .3, .2}
+	m.Infer = func(context.Context, []byte, batching.Priority) (batching.Result[[]float32], error) {
+		return batching.Result[[]float32]{Value: answer, BatchSize: 1}, nil
+	}
+	return m
+}
+
+// smallRequests are requests of a few kilobytes or less, as they go to the null model.
+var smallRequests = []smallRequest{
+	{"v2-raw-tensor", "/v2/models/null/infer", "Inference-Header-Content-Length", make([]byte, 32*32*3)},
+	{"v1-png", "/v1/classify", "", pngOf(picture(1, 1, red))},
+}
+
+type smallRequest struct {
+	name, path string
+	header     string // one more header, with the value "0"
+	body       []byte
+}
+
+// context returns the request as fasthttp hands it to a handler.
+func (r smallRequest) context() *fasthttp.RequestCtx {
+	ctx := new(fasthttp.RequestCtx)
+	ctx.Init2(fakeConn{}, fastLogger{zap.NewNop()}, false)
+	ctx.Request.Header.SetMethod("POST")
+	ctx.Request.SetRequestURI(r.path)
+	if r.header != "" {
+		ctx.Request.Header.Set(r.header, "0")
+	}
+	ctx.Request.SetBody(r.body)
+	return ctx
+}
+
+// BenchmarkNullModel prints the server's requests/s as a share of those of a bare fasthttp handler that reads the same body
+// and answers the same bytes. Both answer over loopback, in turns, to the same clients, which run on the same cores.
+func BenchmarkNullModel(b *testing.B) {
+	for _, r := range smallRequests {
+		b.Run(r.name, func(b *testing.B) {
+			ours, bare, stop := nullServers(b, r.path, r.header, r.body)
+			defer stop()
+			const turn = 250 * time.Millisecond
+			var ratios, ourRates, bareRates []float64
+			for b.Loop() {
+				x, y := ours.rate(b, turn), bare.rate(b, turn)
+				ourRates, bareRates, ratios = append(ourRates, x), append(bareRates, y), append(ratios, x/y)
+			}
+			b.ReportMetric(middle(ourRates), "requests/s")
+			b.ReportMetric(middle(bareRates), "bare-requests/s")
+			b.ReportMetric(middle(ratios), "share")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func middle(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
+
+// nullServers starts both servers.
+func nullServers(b *testing.B, path, header string, body []byte) (ours, bare *hammer, stop func()) {
+	s, err := Open(Config{Models: []Model{nullModel()}, Logger: zap.NewNop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ourLn, bareLn := loopback(b), loopback(b)
+	go s.Serve(ourLn)
+	ours = newHammer(ourLn.Addr().String(), path, header, body)
+
+	var resp fasthttp.Response
+	if err := ours.post(&resp); err != nil || resp.StatusCode() != 200 {
+		b.Fatalf("%d %s %v", resp.StatusCode(), resp.Body(), err)
+	}
+	contentType, answer := string(resp.Header.ContentType()), resp.Body()
+	var read atomic.Int64
+	plain := &fasthttp.Server{Name: "bare", Handler: func(ctx *fasthttp.RequestCtx) {
+		read.Add(int64(len(ctx.Request.Body())))
+		ctx.SetContentType(contentType)
+		ctx.SetBody(answer)
+	}}
+	go plain.Serve(bareLn)
+	bare = newHammer(bareLn.Addr().String(), path, header, body)
+	return ours, bare, func() {
+		ours.client.CloseIdleConnections()
+		bare.client.CloseIdleConnections()
+		s.Close()
+		plain.Shutdown()
+	}
+}
+
+func loopback(b *testing.B) net.Listener {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return ln
+}
+
+// hammer sends one request over and over, from several connections that are kept alive.
+type hammer struct {
+	client *fasthttp.HostClient
+	req    fasthttp.Request
+}
+
+func newHammer(addr, path, header string, body []byte) *hammer {
+	h := &hammer{client: &fasthttp.HostClient{Addr: addr, MaxConns: 64}}
+	h.req.Header.SetMethod("POST")
+	h.req.SetRequestURI("http://" + addr + path)
+	if header != "" {
+		h.req.Header.Set(header, "0")
+	}
+	h.req.SetBodyRaw(body)
+	return h
+}
+
+func (h *hammer) post(resp *fasthttp.Response) error { return h.client.Do(&h.req, resp) }
+
+// rate returns the requests/s of 16 clients.
+func (h *hammer) rate(b *testing.B, d time.Duration) float64 {
+	const clients = 16
+	var done atomic.Bool
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range clients {
+		wg.Go(func() {
+			var req fasthttp.Request
+			var resp fasthttp.Response
+			h.req.CopyTo(&req)
+			for !done.Load() {
+				if err := h.client.Do(&req, &resp); err != nil || resp.StatusCode() != 200 {
+					b.Errorf("%d %s %v", resp.StatusCode(), resp.Body(), err)
+					return
+				}
+				n.Add(1)
+			}
+		})
+	}
+	time.Sleep(d)
+	done.Store(true)
+	wg.Wait()
+	return float64(n.Load()) / time.Since(start).Seconds()
+}
+
+// BenchmarkHandler measures a request from parsed to answered, without a connection.
+func BenchmarkHandler(b *testing.B) {
+	s, err := Open(Config{Models: []Model{nullModel()}, Logger: zap.NewNop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for _, r := range smallRequests {
+		b.Run(r.name, func(b *testing.B) {
+			ctx := r.context()
+			b.ReportAllocs()
+			for b.Loop() {
+				s.handle(ctx)
+				ctx.ResetUserValues()
+				ctx.Response.Reset()
+			}
+		})
+	}
+}
+
+// BenchmarkAddedLatency prints what one client waits for beside the model, at the median, in microseconds: of a model that
+// spins for a millisecond, called bare, through the handler and the batcher, and over loopback HTTP with a raw tensor.
+func BenchmarkAddedLatency(b *testing.B) {
+	const run = time.Millisecond
+	batcher, err := batching.Open(batching.Config[[]byte, []float32]{NewRunner: func(int) (batching.Runner[[]byte, []float32], error) {
+		return spinner(run), nil
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer batcher.Close()
+	m := nullModel()
+	m.Infer = batcher.DoPriority
+	s, err := Open(Config{Models: []Model{m}, Logger: zap.NewNop()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	ln := loopback(b)
+	go s.Serve(ln)
+	r := smallRequests[0]
+	h := newHammer(ln.Addr().String(), r.path, r.header, r.body)
+	defer h.client.CloseIdleConnections()
+	l, err := s.acquire("", "", caller{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.release()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+
+	var resp fasthttp.Response
+	in, out := [][]byte{r.body}, make([][]float32, 1)
+	ways := []struct {
+		name string
+		ask  func() error
+		took []float64
+	}{
+		{name: "bare", ask: func() error { return spinner(run).Run(in, out) }},
+		{name: "inside", ask: func() error { return s.infer(ctx, "", l, pixels, r.body, batching.Normal).err }},
+		{name: "http", ask: func() error { return h.post(&resp) }},
+	}
+	for b.Loop() {
+		for i := range ways {
+			start := time.Now()
+			if err := ways[i].ask(); err != nil || i == 2 && resp.StatusCode() != 200 {
+				b.Fatal(err, resp.StatusCode())
+			}
+			ways[i].took = append(ways[i].took, float64(time.Since(start).Nanoseconds())/1000)
+		}
+	}
+	bare := middle(ways[0].took)
+	b.ReportMetric(bare, "bare-µs")
+	for _, w := range ways[1:] {
+		b.ReportMetric(middle(w.took)-bare, w.name+"-added-µs")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// spinner is a model that keeps its core busy for so long.
+type spinner time.Duration
+
+func (s spinner) Run(in [][]byte, out [][]float32) error {
+	for start := time.Now(); time.Since(start) < time.Duration(s); {
+	}
+	for i := range out {
+		out[i] = []float32{.5, .3, .2}
+	}
+	return nil
+}
+
+func (spinner) Close() {}
