@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/torchlit/torchlit/modeldir"
 )
 
 // pass is one reconciliation of one model: which versions it was told to load anew, and which it has tried.
@@ -97,6 +99,15 @@ var errChanged = errors.New("its folder changed while it was loaded; load it whe
 
 // load loads v beside what serves of it and puts it in its place. The caller has the turn of v's model.
 func (r *Repository[M]) load(v *version[M]) error {
+	old, hadOld, err := r.replace(v)
+	if err == nil && hadOld {
+		old.Close() // may take as long as its last request; other models may load meanwhile
+	}
+	return err
+}
+
+// replace is load up to the moment when the fresh model serves. The old one is the caller's to close.
+func (r *Repository[M]) replace(v *version[M]) (old M, hadOld bool, err error) {
 	r.loading <- struct{}{}
 	defer func() { <-r.loading }()
 	r.mu.Lock()
@@ -106,22 +117,11 @@ func (r *Repository[M]) load(v *version[M]) error {
 	}
 	r.mu.Unlock()
 	start := time.Now()
-	var fresh M
-	err := problem
-	if err == nil {
-		if fresh, err = r.cfg.Load(entry); err == nil {
-			if after, _ := printOf(entry.Dir); after != content {
-				fresh.Close()
-				err = errChanged
-			}
-		}
-	}
+	fresh, err := r.try(entry, problem, content)
 	if err != nil {
 		r.noteFailure(v, content, err)
-		return fmt.Errorf("cannot load model %q version %s: %w", entry.Name, entry.Version, err)
+		return old, false, fmt.Errorf("cannot load model %q version %s: %w", entry.Name, entry.Version, err)
 	}
-	var old M
-	var hadOld bool
 	r.publish(func() {
 		old, hadOld = v.live, v.isLive
 		v.live, v.isLive, v.loaded = fresh, true, content
@@ -130,10 +130,22 @@ func (r *Repository[M]) load(v *version[M]) error {
 	if f := r.cfg.Observer.Loaded; f != nil {
 		f(entry, time.Since(start))
 	}
-	if hadOld {
-		old.Close()
+	return old, hadOld, nil
+}
+
+// try loads a folder that has that content, before and after.
+func (r *Repository[M]) try(entry modeldir.Entry, problem error, content print) (fresh M, err error) {
+	if problem != nil {
+		return fresh, problem
 	}
-	return nil
+	if fresh, err = r.cfg.Load(entry); err != nil {
+		return fresh, err
+	}
+	if after, _ := printOf(entry.Dir); after != content {
+		fresh.Close()
+		return fresh, errChanged
+	}
+	return fresh, nil
 }
 
 // noteFailure keeps why v's folder could not be loaded. One that changed meanwhile was not tried as it is: it has to

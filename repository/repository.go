@@ -116,6 +116,7 @@ func Open[M Model](cfg Config[M]) (*Repository[M], error) {
 		r.Close()
 		return nil, err
 	}
+	r.tellTrouble()
 	r.wg.Go(r.watch)
 	return r, nil
 }

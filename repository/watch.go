@@ -22,12 +22,12 @@ func (r *Repository[M]) watch() {
 			n.open()
 		}
 		n.follow(r.folders())
+		r.look() // what changed before anybody listened; later, whatever was found in a fresh folder is looked at once more
 		t := time.NewTicker(r.cfg.Interval)
 		defer t.Stop()
 		tick = t.C
 	}
 	var again <-chan time.Time
-	r.tellTrouble()
 	for {
 		select {
 		case <-r.done:

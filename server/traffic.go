@@ -100,7 +100,8 @@ func (s *Server) SetTraffic(model string, t Traffic) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	s.setTrafficLocked(model, t)
-	s.putLocked(&catalog{models: s.catalog.Load().models})
+	now := s.catalog.Load()
+	s.putLocked(&catalog{models: now.models, emptied: now.emptied})
 	return nil
 }
 
