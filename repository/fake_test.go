@@ -18,7 +18,13 @@ import (
 	"github.com/torchlit/torchlit/modeldir"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// Two goroutines of fasthttp that outlive its servers; see server/main_test.go.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
+}
 
 // fakeModel is a model whose weights are a text.
 type fakeModel struct {
