@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -111,7 +112,9 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
-	metrics := server.NewMetrics(nil)
+	registry := prometheus.NewRegistry()
+	registerNativeMetrics(registry)
+	metrics := server.NewMetrics(registry)
 	models := newServedModels(settings, metrics, logger)
 	traffic, err := settings.traffic()
 	if err != nil {
