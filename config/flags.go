@@ -31,6 +31,8 @@ func AddFlags(set *pflag.FlagSet, settings any) {
 			set.String(name, value, help)
 		case int:
 			set.Int(name, value, help)
+		case float64:
+			set.Float64(name, value, help)
 		case bool:
 			set.Bool(name, value, help)
 		case time.Duration:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/torchlit/torchlit/batching"
 )
@@ -25,14 +26,14 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 	}
 	defer u.release()
 
-	s.begin(ctx, ex, u.timeout)
+	rctx := s.begin(ctx, ex, u.timeout)
 	defer ex.ctx.finish()
 	if u.list {
-		s.answerList(ctx, &ex.ctx, ex, u)
+		s.answerList(ctx, rctx, ex, u)
 		return
 	}
-	o := s.classifyImage(&ex.ctx, ex, u.images[0], u.topK)
-	ex.timing = o.timing
+	o := s.classifyImage(rctx, ex, u.images[0], u.topK)
+	ex.timing, ex.images, ex.batch = o.timing, 1, o.batchSize
 	if o.err != nil {
 		s.writeError(ctx, o.err)
 		return
@@ -61,11 +62,15 @@ func clip(s string) string {
 
 // begin makes ex a context that ends with the request's deadline, when its client leaves, or with the server. finish
 // must be called before the handler returns.
-func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Duration) {
+func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Duration) context.Context {
 	if timeout == 0 {
 		timeout = s.cfg.DefaultTimeout
 	}
 	ex.ctx.begin(s.watch, connOf(ctx.Conn()), ex.start.Add(timeout))
+	if ex.span == nil {
+		return &ex.ctx
+	}
+	return trace.ContextWithSpan(&ex.ctx, ex.span)
 }
 
 // classifyImage answers for one encoded image. It returns only when nothing reads data any more.
@@ -92,6 +97,7 @@ func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *
 
 	body := append(make([]byte, 0, 512*len(outcomes)), `{"results":[`...)
 	failed := 0
+	ex.images = len(outcomes)
 	for i := range outcomes {
 		o := &outcomes[i]
 		if i > 0 {
@@ -104,6 +110,7 @@ func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *
 			s.countRejected(ex, public(o.err))
 		}
 		ex.timing.widen(o.timing)
+		ex.batch = max(ex.batch, o.batchSize)
 	}
 	body = append(body, "]}"...)
 	if failed == len(outcomes) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 )
 
@@ -86,6 +87,13 @@ type Config struct {
 
 	// Metrics receives the counts and is served at /metrics. Default: NewMetrics(nil).
 	Metrics *Metrics
+
+	// Tracer makes the spans of requests. Its owner shuts it down after Close. Nil means that requests are not traced,
+	// which costs nothing.
+	Tracer trace.TracerProvider
+
+	// AccessLog gets a line for each request, or a sample. Default none.
+	AccessLog *AccessLog
 
 	// Logger takes the log. Requests are logged at debug level, slow ones and client-visible failures of ours above
 	// it. Default: no log.

@@ -28,6 +28,16 @@ type inference struct {
 // infer takes one image all the way, whichever protocol it came by. It returns only when nothing reads data any more.
 // id is the request's, for the log.
 func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) inference {
+	if s.tracer == nil {
+		return s.inferUntraced(ctx, id, l, f, data, p)
+	}
+	begin := time.Now()
+	a := s.inferUntraced(ctx, id, l, f, data, p)
+	s.traceInference(ctx, begin, &a)
+	return a
+}
+
+func (s *Server) inferUntraced(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) inference {
 	if s.shared != nil {
 		return s.shared.infer(ctx, id, l, f, data, p)
 	}
@@ -62,7 +72,8 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 		}
 	}()
 	r = ready{id: id, lease: l, f: f, input: l.input(f)}
-	r.timing.queue, r.timing.decode, err = s.prepare(ctx, l.served, f, data, *r.input)
+	r.timing.waited, r.timing.decode, err = s.prepare(ctx, l.served, f, data, *r.input)
+	r.timing.queue = r.timing.waited
 	if err != nil {
 		l.recycle(f, r.input)
 		return r, err

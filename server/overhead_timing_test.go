@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -10,7 +11,11 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/torchlit/torchlit/batching"
 )
@@ -254,3 +259,37 @@ func (s spinner) Run(in [][]byte, out [][]float32) error {
 }
 
 func (spinner) Close() {}
+
+// BenchmarkObserved shows what each way of watching requests costs one, and that none costs anything while it is off.
+func BenchmarkObserved(b *testing.B) {
+	provider := func(s sdktrace.Sampler) trace.TracerProvider {
+		return sdktrace.NewTracerProvider(sdktrace.WithSampler(s), sdktrace.WithSyncer(tracetest.NewNoopExporter()))
+	}
+	for _, o := range []struct {
+		name string
+		cfg  Config
+	}{
+		{"off", Config{}},
+		{"unsampled", Config{Tracer: provider(sdktrace.NeverSample())}},
+		{"traced", Config{Tracer: provider(sdktrace.AlwaysSample())}},
+		{"access-log-sampled", Config{AccessLog: NewAccessLog(zapcore.AddSync(io.Discard), 100, 100)}},
+		{"access-log-all", Config{AccessLog: NewAccessLog(zapcore.AddSync(io.Discard), 0, 0)}},
+		{"cache", Config{CacheBytes: 1 << 20}},
+	} {
+		b.Run(o.name, func(b *testing.B) {
+			o.cfg.Models = []Model{nullModel()}
+			s, err := Open(o.cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			ctx := smallRequests[0].context()
+			b.ReportAllocs()
+			for b.Loop() {
+				s.handle(ctx)
+				ctx.ResetUserValues()
+				ctx.Response.Reset()
+			}
+		})
+	}
+}

@@ -15,6 +15,7 @@ import (
 type timing struct {
 	decode, queue, inference, total time.Duration
 
+	waited   time.Duration // the part of queue before decode
 	cache    time.Duration // finding out whether the answer is known already
 	cacheUse cacheUse
 }

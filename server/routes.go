@@ -6,6 +6,7 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 )
 
@@ -14,6 +15,7 @@ func (s *Server) routes() *router.Router {
 	r := router.New()
 	r.RedirectTrailingSlash = false // a redirected upload would be sent twice
 	r.RedirectFixedPath = false
+	r.SaveMatchedRoutePath = s.tracer != nil
 	r.NotFound = s.notFound
 	r.MethodNotAllowed = s.methodNotAllowed
 	r.GlobalOPTIONS = func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(fasthttp.StatusNoContent) }
@@ -50,6 +52,9 @@ type exchange struct {
 	lease   lease   // on model; released when the exchange is finished
 	err     error   // what the client was told about, in full; nil if all went well
 	timing  timing
+	images  int        // whose answers were asked for
+	batch   int        // the largest batch that one of them was in
+	span    trace.Span // nil when requests are not traced
 	ctx     requestContext
 }
 
@@ -66,6 +71,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	ex := &exchange{start: time.Now()}
 	ex.id, ex.idGiven = requestIDOf(ctx)
 	ctx.SetUserValue(exchangeKey, ex)
+	if s.tracer != nil && !isProbe(ctx) {
+		s.startSpan(ctx, ex)
+	}
 	s.cfg.Metrics.inflight.Inc()
 	defer s.finish(ctx, ex)
 	defer func() {
@@ -97,6 +105,9 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 	s.setCommonHeaders(ctx, ex)
 	status := ctx.Response.StatusCode()
 	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
+	if ex.span != nil {
+		s.endSpan(ctx, ex, status)
+	}
 	s.logRequest(ctx, ex, status)
 	ex.lease.release()
 }
@@ -122,6 +133,9 @@ func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {
 
 // logRequest logs a request, of which ctx is nil if it did not come by HTTP: as an error when it was our fault, as a warning when it was slow, else for debugging.
 func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
+	if s.cfg.AccessLog != nil {
+		s.cfg.AccessLog.note(ctx, ex, status, s.cfg.SlowRequest)
+	}
 	level, message := zap.DebugLevel, "request"
 	switch {
 	case ex.err != nil && public(ex.err) == &errInternal: // also for one image of a list, under status 200
@@ -144,6 +158,9 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 	if ctx != nil {
 		fields = append(fields, zap.ByteString("method", ctx.Method()), zap.ByteString("path", ctx.Path()),
 			zap.Int("request_bytes", len(ctx.Request.Body())), zap.Stringer("client", ctx.RemoteAddr()))
+	}
+	if id := ex.traceID(); id != "" {
+		fields = append(fields, zap.String("trace_id", id))
 	}
 	if ex.model != nil {
 		fields = append(fields, zap.String("model", ex.model.Name), zap.String("version", ex.model.Version))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 )
 
@@ -21,6 +22,7 @@ type Server struct {
 	catalog  atomic.Pointer[catalog]
 	changing sync.Mutex          // held while another catalog is made
 	traffic  map[string]*traffic // by model; guarded by changing
+	tracer   trace.Tracer        // nil when requests are not traced
 	shared   *shared             // nil when each image is asked about alone
 	shadows  *shadows
 	decode   *decodePool
@@ -59,6 +61,9 @@ func Open(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("cannot open the server: %w", err)
 	}
 	cfg.Metrics.setBuild(cfg.Build)
+	if cfg.Tracer != nil {
+		s.tracer = cfg.Tracer.Tracer(tracerName)
+	}
 	s.watch = startWatcher(watchEvery)
 	s.shared = newShared(s, &cfg)
 	s.router = s.routes()

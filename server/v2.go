@@ -24,8 +24,8 @@ func (s *Server) routesV2(r *router.Router) {
 		MaxBody: s.cfg.MaxBodyBytes, MaxTimeout: s.cfg.MaxTimeout,
 		Context: func(ctx *fasthttp.RequestCtx, timeout time.Duration) (context.Context, func()) {
 			ex := exchangeOf(ctx)
-			s.begin(ctx, ex, timeout)
-			return &exchangeContext{&ex.ctx, ex, caller{ex.id, &ctx.Request.Header}}, ex.ctx.finish
+			rctx := s.begin(ctx, ex, timeout)
+			return &exchangeContext{rctx, ex, caller{ex.id, &ctx.Request.Header}}, ex.ctx.finish
 		},
 	}
 	h.Routes(r)
@@ -60,6 +60,9 @@ func (b v2) Infer(ctx context.Context, req *oip.InferRequest) (*oip.InferRespons
 	if !saneRequestID([]byte(ex.id)) {
 		ex.id = newRequestID()
 	}
+	if b.tracer != nil {
+		ctx = b.startSpanElsewhere(ctx, ex)
+	}
 	b.cfg.Metrics.inflight.Inc()
 	resp, err := b.inferFor(ctx, ex, caller{ex.id, nil}, req)
 	ex.err = err
@@ -78,6 +81,9 @@ func (s *Server) finishElsewhere(ex *exchange) {
 		s.countRejected(ex, e)
 	}
 	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
+	if ex.span != nil {
+		ex.closeSpan(status)
+	}
 	s.logRequest(nil, ex, status)
 	ex.lease.release()
 }

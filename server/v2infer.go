@@ -174,7 +174,7 @@ const wavesAhead = 2
 func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, out rows) error {
 	if len(images) == 1 {
 		a := b.infer(ctx, ex.id, ex.lease, enc, images[0], p)
-		ex.timing = a.timing
+		ex.timing, ex.images, ex.batch = a.timing, 1, a.batchSize
 		if a.err == nil {
 			out.put(0, a.probabilities)
 		}
@@ -184,6 +184,7 @@ func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encod
 }
 
 func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, out rows) error {
+	ex.images = len(images)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next atomic.Int64
@@ -200,6 +201,7 @@ func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc enc
 				out.put(int(i), a.probabilities)
 				mu.Lock()
 				ex.timing.widen(a.timing)
+				ex.batch = max(ex.batch, a.batchSize)
 				mu.Unlock()
 			}
 		})

@@ -36,7 +36,12 @@ type serveSettings struct {
 	CacheBytes   int           `yaml:"cache_bytes" help:"remember answers to images in so many bytes; 0 for no cache"`
 	CacheTTL     time.Duration `yaml:"cache_ttl" help:"forget an answer after this time; 0 to keep it while there is room"`
 	Dedup        bool          `yaml:"dedup" help:"let requests for the same image that are under way at once share one run"`
+	OTLPEndpoint string        `yaml:"otlp_endpoint" help:"send traces of requests to this OpenTelemetry collector, such as http://localhost:4318; without it OTEL_EXPORTER_OTLP_ENDPOINT counts"`
+	TraceRatio   float64       `yaml:"trace_ratio" help:"share of the requests to trace, of those whose caller has not decided; OTEL_TRACES_SAMPLER wins"`
+	AccessLog    string        `yaml:"access_log" help:"log requests as JSON to this file, stdout or stderr, or off; SIGHUP opens the file anew"`
 	LogLevel     string        `yaml:"log_level" help:"debug, info, warn or error"`
+
+	AccessLogSampling string `yaml:"access_log_sampling" help:"all, or FIRST:EVERY: the first of each second and then each so many; failed and slow requests are always logged"`
 
 	VersionPolicy string        `yaml:"version_policy" help:"versions to load: latest:N, all or list:1,3; for one model name=policy; several separated by ;"`
 	Strict        bool          `yaml:"strict" help:"do not start when any model cannot be loaded"`
@@ -52,6 +57,7 @@ func defaultServeSettings() serveSettings {
 	return serveSettings{
 		Addr: ":8080", Device: "auto", Precision: "auto", MaxBatchSize: 32,
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
+		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
 	}
 }
@@ -62,6 +68,12 @@ func (s *serveSettings) validate() error {
 		return err
 	}
 	if _, err := s.traffic(); err != nil {
+		return err
+	}
+	if s.TraceRatio < 0 || s.TraceRatio > 1 {
+		return errors.New("--trace-ratio must be between 0 and 1")
+	}
+	if _, _, err := parseSampling(s.AccessLogSampling); err != nil {
 		return err
 	}
 	if s.WatchInterval <= 0 {
@@ -120,7 +132,12 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
-	s, err := server.Open(server.Config{
+	watching, err := openObservers(ctx, settings, logger)
+	if err != nil {
+		return err
+	}
+	defer watching.close()
+	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
 		DrainGrace:     settings.DrainGrace,
@@ -133,7 +150,9 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Metrics:        metrics,
 		Logger:         logger,
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
-	})
+	}
+	watching.watch(&cfg)
+	s, err := server.Open(cfg)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/server"
+)
+
+// observers are what watches the server's requests beside its metrics and its log. All may be nil.
+type observers struct {
+	tracing *sdktrace.TracerProvider
+	access  *accessLog
+	log     *zap.Logger
+}
+
+// openObservers opens those that are asked for.
+func openObservers(ctx context.Context, settings serveSettings, logger *zap.Logger) (*observers, error) {
+	o := &observers{log: logger}
+	var err error
+	if o.access, err = openAccessLog(settings, logger); err != nil {
+		return nil, err
+	}
+	if o.tracing, err = openTracing(ctx, settings, logger); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// watch has requests to a server with this configuration told to them.
+func (o *observers) watch(cfg *server.Config) {
+	if o.tracing != nil {
+		cfg.Tracer = o.tracing
+	}
+	if o.access != nil {
+		cfg.AccessLog = o.access.AccessLog
+	}
+}
+
+// close sends and writes what is left. No request may be under way.
+func (o *observers) close() {
+	if o.tracing != nil {
+		closeTracing(o.tracing, flushTraces, o.log)
+	}
+	if o.access == nil {
+		return
+	}
+	if err := o.access.close(); err != nil {
+		o.log.Warn("cannot write the last lines of the access log", zap.Error(err))
+	}
+}
