@@ -111,6 +111,9 @@ func (ex *exchange) traceID() string {
 	return ex.span.SpanContext().TraceID().String()
 }
 
+// shortestWait is a wait for a decode worker that is worth a span: finding one free takes less.
+const shortestWait = 100 * time.Microsecond
+
 // traceInference tells the stages of one image that came at begin, as children of ctx's span.
 func (s *Server) traceInference(ctx context.Context, begin time.Time, a *inference) {
 	if !trace.SpanFromContext(ctx).IsRecording() {
@@ -126,7 +129,7 @@ func (s *Server) traceInference(ctx context.Context, begin time.Time, a *inferen
 	if t.cacheUse != cacheOff {
 		stage("cache", t.cache, attribute.String("torchlit.cache", cacheUseNames[t.cacheUse]))
 	}
-	if t.waited > 0 {
+	if t.waited > shortestWait {
 		stage("decode queue", t.waited)
 	}
 	if t.decode > 0 {

@@ -90,7 +90,7 @@ func TestTraceOfAnImage(t *testing.T) {
 		"http.request.method": "POST", "url.path": "/v1/classify", "http.route": "/v1/classify", "http.response.status_code": "200",
 		"torchlit.request_id": "mine", "torchlit.model.name": "colours", "torchlit.model.version": "1",
 	} {
-		if got := value(root, key).Emit(); got != want {
+		if got := value(root, key).String(); got != want {
 			t.Errorf("%s is %q; want %q", key, got, want)
 		}
 	}
