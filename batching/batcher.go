@@ -3,6 +3,7 @@ package batching
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 // Batcher groups the items of many callers into batches. All its methods may be called by many goroutines at once.
 type Batcher[In, Out any] struct {
 	cfg      Config[In, Out]
+	epoch    time.Time     // when it was opened
 	pool     sync.Pool     // *item[In, Out]
 	stopped  chan struct{} // closed when the last runner is closed
 	inFlight atomic.Int64
@@ -18,16 +20,24 @@ type Batcher[In, Out any] struct {
 
 	mu struct {
 		sync.Mutex
-		wake     sync.Cond // for idle runners: an item came, or draining began
-		queue    queue[In, Out]
-		costs    costs
-		idle     int // runners that wait for wake
-		alive    int // runners not yet closed
-		draining bool
-		broken   error // why no runner is left
-		batches  [numReasons]uint64
-		items    uint64
-		failed   uint64
+		wake              sync.Cond // for idle runners: an item came, or draining began
+		normal            line[In, Out]
+		low               line[In, Out]
+		seq               uint64
+		costs             costs
+		drain             meter
+		until             []moment // by runner: when its run is likely to end; 0: it is free; never: it is closed
+		free              []moment // scratch of freeLocked
+		normalDue, lowDue moment   // when the patience of the last item ends
+		normalAt          moment   // when the last item of Normal priority came
+		refused           moment   // when an item was last refused for want of capacity; 0: never
+		idle              int      // runners that wait for wake
+		alive             int      // runners not yet closed
+		draining          bool
+		broken            error // why no runner is left
+		batches           [numReasons]uint64
+		items             uint64
+		failed            uint64
 	}
 }
 
@@ -36,10 +46,12 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 	if err := cfg.ensureDefaults(); err != nil {
 		return nil, err
 	}
-	b := &Batcher[In, Out]{cfg: cfg, stopped: make(chan struct{})}
+	b := &Batcher[In, Out]{cfg: cfg, epoch: time.Now(), stopped: make(chan struct{})}
 	b.pool.New = func() any { return &item[In, Out]{done: make(chan struct{}, 1)} }
 	b.mu.wake.L = &b.mu
-	b.mu.costs.seen = make([]sighting, cfg.MaxBatch+1)
+	b.mu.costs = newCosts(cfg.MaxBatch, cfg.Buckets, cfg.LatencyTarget)
+	b.mu.until = slices.Repeat([]moment{never}, cfg.Runners)
+	b.mu.free = make([]moment, 0, cfg.Runners)
 
 	for i := range cfg.Runners {
 		if err := b.startWorker(i); err != nil {
@@ -48,12 +60,8 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 		}
 	}
 	if cfg.Cost != nil {
-		given := make([]time.Duration, cfg.MaxBatch+1)
-		for n := 1; n <= cfg.MaxBatch; n++ {
-			given[n] = cfg.Cost(n)
-		}
 		b.mu.Lock()
-		b.mu.costs.given = given
+		b.mu.costs.give(cfg.Cost)
 		b.mu.Unlock()
 	}
 	return b, nil
@@ -66,10 +74,10 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Result[Out], error) {
 
 // DoPriority queues in, waits for its answer and returns it. It takes in over: see Config.Release.
 //
-// It returns ErrQueueFull or ErrDraining inside a *RetryError, ErrNoRunner, or ErrDeadline when in was not run; ctx.Err() as soon
-// as ctx is over, be in queued or running; otherwise the result or the error of in's own run.
-func (b *Batcher[In, Out]) DoPriority(ctx context.Context, in In, _ Priority) (Result[Out], error) {
-	it := b.acquire(ctx, in)
+// It returns ErrQueueFull, ErrBacklog or ErrDraining inside a *RetryError, ErrNoRunner, or ErrDeadline when in was not run; ctx.Err()
+// as soon as ctx is over, be in queued or running; otherwise the result or the error of in's own run.
+func (b *Batcher[In, Out]) DoPriority(ctx context.Context, in In, p Priority) (Result[Out], error) {
+	it := b.acquire(ctx, in, p)
 	if !b.enqueue(it) {
 		return b.settle(it)
 	}
@@ -88,28 +96,31 @@ func (b *Batcher[In, Out]) DoPriority(ctx context.Context, in In, _ Priority) (R
 	return b.settle(it)
 }
 
+// now returns the present moment.
+func (b *Batcher[In, Out]) now() moment { return time.Since(b.epoch) }
+
 // acquire returns an item of the pool, filled in.
-func (b *Batcher[In, Out]) acquire(ctx context.Context, in In) *item[In, Out] {
+func (b *Batcher[In, Out]) acquire(ctx context.Context, in In, p Priority) *item[In, Out] {
 	it := b.pool.Get().(*item[In, Out])
-	it.in, it.ctx = in, ctx
-	it.deadline, _ = ctx.Deadline()
-	it.enqueued = time.Now()
+	it.in, it.ctx, it.priority = in, ctx, p
+	it.deadline = never
+	if d, ok := ctx.Deadline(); ok {
+		it.deadline = d.Sub(b.epoch)
+	}
+	it.enqueued = b.now()
 	it.state.Store(waiting)
 	return it
 }
 
-// enqueue puts it into the queue, or refuses it and returns false.
+// enqueue puts it into its line, or refuses it and returns false.
 func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
 	if err := it.ctx.Err(); err != nil {
 		it.refuse(rejectionOf(err), err)
 		return false
 	}
 	b.mu.Lock()
-	why, err := b.refusalLocked()
-	if err == nil {
-		b.mu.queue.push(it)
-	}
-	depth, idle := b.mu.queue.len, b.mu.idle
+	why, err := b.admitLocked(it, it.enqueued)
+	depth, idle := b.waitingLocked(), b.mu.idle
 	b.mu.Unlock()
 
 	// NB: from here on an accepted item belongs to whoever takes it.
@@ -126,22 +137,16 @@ func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
 	return true
 }
 
-// refusalLocked returns why an item cannot be accepted now, or nil.
-func (b *Batcher[In, Out]) refusalLocked() (Rejection, error) {
-	switch {
-	case b.mu.draining:
-		return RejectedDraining, b.retryLocked(ErrDraining)
-	case b.mu.broken != nil:
-		return RejectedNoRunner, b.mu.broken
-	case b.mu.queue.len >= b.cfg.MaxQueue:
-		return RejectedQueueFull, b.retryLocked(ErrQueueFull)
+// lineLocked returns the line of a priority; whatever is not Low is Normal.
+func (b *Batcher[In, Out]) lineLocked(p Priority) *line[In, Out] {
+	if p == Low {
+		return &b.mu.low
 	}
-	return 0, nil
+	return &b.mu.normal
 }
 
-func (b *Batcher[In, Out]) retryLocked(reason error) error {
-	return &RetryError{Reason: reason, RetryAfter: b.mu.costs.retryAfter(b.mu.queue.len+1, b.mu.alive)}
-}
+// waitingLocked returns how many items wait.
+func (b *Batcher[In, Out]) waitingLocked() int { return b.mu.normal.len() + b.mu.low.len() }
 
 // withdraw takes the item of a caller that gives up out of the queue, which frees its place. It returns false if the item is not
 // there any more.
@@ -151,7 +156,8 @@ func (b *Batcher[In, Out]) withdraw(it *item[In, Out]) bool {
 	if it.state.Load() != waiting {
 		return false
 	}
-	b.mu.queue.remove(it)
+	l := b.lineLocked(it.priority)
+	l.remove(l.place(it))
 	it.refuse(rejectionOf(it.ctx.Err()), it.ctx.Err())
 	return true
 }
@@ -184,25 +190,4 @@ func (b *Batcher[In, Out]) reject(why Rejection) {
 	if f := b.cfg.Observer.Rejected; f != nil {
 		f(why)
 	}
-}
-
-// Stats returns a snapshot.
-func (b *Batcher[In, Out]) Stats() Stats {
-	b.mu.Lock()
-	s := Stats{
-		Queued:     b.mu.queue.len,
-		Runners:    b.mu.alive,
-		Idle:       b.mu.idle,
-		Batches:    b.mu.batches,
-		Items:      b.mu.items,
-		Failed:     b.mu.failed,
-		PerItem:    b.mu.costs.item,
-		RetryAfter: b.mu.costs.retryAfter(b.mu.queue.len+1, b.mu.alive),
-	}
-	b.mu.Unlock()
-	s.InFlight = int(b.inFlight.Load())
-	for i := range s.Rejected {
-		s.Rejected[i] = b.rejected[i].Load()
-	}
-	return s
 }

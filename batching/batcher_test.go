@@ -163,11 +163,11 @@ func TestCancelledItemIsNotPicked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mustOpen(t, &fake{}, Config[int, int]{})
 		ctx, cancel := context.WithCancel(background)
-		it := b.acquire(ctx, 1)
+		it := b.acquire(ctx, 1, Normal)
 		cancel()
 		b.mu.Lock()
-		b.mu.queue.push(it)
-		batch, _ := b.pickLocked(nil, time.Now())
+		b.mu.normal.insert(0, it)
+		batch, _ := b.pickLocked(nil, 0, b.now())
 		b.mu.Unlock()
 		if <-it.done; len(batch) != 0 || it.err != context.Canceled || it.why != RejectedCancelled {
 			t.Fatalf("got a batch of %d, error %v, rejected as %s", len(batch), it.err, it.why)
@@ -216,7 +216,7 @@ func TestObserver(t *testing.T) {
 		if enqueued != 4 || dequeued != 4 || len(rejected) != 0 {
 			t.Fatalf("got %d in, %d out, rejected %v; want 4, 4, none", enqueued, dequeued, rejected)
 		}
-		if want := (Batch{Size: 3, Reason: ReasonBusy, Queue: time.Second, Run: time.Second}); batch != want {
+		if want := (Batch{Size: 3, Padded: 3, Reason: ReasonBusy, Queue: time.Second, Run: time.Second}); batch != want {
 			t.Fatalf("got %+v; want %+v", batch, want)
 		}
 		b.Close()
@@ -238,6 +238,9 @@ func TestOpenErrors(t *testing.T) {
 	f(Config[int, int]{NewRunner: idleRunner, Runners: -1})
 	f(Config[int, int]{NewRunner: idleRunner, MaxBatch: -1})
 	f(Config[int, int]{NewRunner: idleRunner, MaxQueue: -1})
+	f(Config[int, int]{NewRunner: idleRunner, LatencyTarget: -1})
+	f(Config[int, int]{NewRunner: idleRunner, Buckets: []int{1, 4, 2}})
+	f(Config[int, int]{NewRunner: idleRunner, Buckets: []int{0, 4}})
 }
 
 // When a runner cannot be made, those before it are closed, those after it are not made, and no goroutine stays behind.

@@ -3,7 +3,9 @@ package batching
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -77,4 +79,50 @@ func (f runFunc) Close()                  {}
 
 func idleRunner(int) (Runner[int, int], error) {
 	return runFunc(func(in, out []int) error { copy(out, in); return nil }), nil
+}
+
+// BenchmarkDoBacklog measures the door and the picking with a queue of a thousand items of all urgencies and both priorities.
+func BenchmarkDoBacklog(b *testing.B) {
+	bt, err := Open(Config[int, int]{NewRunner: idleRunner, MaxBatch: 64, MaxQueue: 1 << 20,
+		Cost: affine(time.Microsecond, 50*time.Nanosecond)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer bt.Close()
+	b.ReportAllocs()
+	b.SetParallelism(1024 / runtime.GOMAXPROCS(0))
+	var seed atomic.Uint64
+	b.RunParallel(func(pb *testing.PB) {
+		rnd := rand.New(rand.NewPCG(seed.Add(1), 0))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(rnd.Int64N(int64(time.Minute))))
+		defer cancel()
+		for pb.Next() {
+			if _, err := bt.DoPriority(ctx, 1, Priority(rnd.IntN(2))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkForecast measures what the door does for an item with a deadline that comes last into a long queue.
+func BenchmarkForecast(b *testing.B) {
+	for _, waiting := range []int{0, 64, 1024, 8192} {
+		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
+			bt, err := Open(Config[int, int]{NewRunner: idleRunner, MaxBatch: 64, Cost: affine(time.Millisecond, time.Microsecond)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer bt.Close()
+			bt.mu.Lock()
+			defer bt.mu.Unlock()
+			for i := range waiting {
+				bt.mu.normal.insert(i, &item[int, int]{deadline: never, due: moment(i)})
+			}
+			it := &item[int, int]{deadline: moment(time.Hour), due: moment(waiting)}
+			for b.Loop() {
+				bt.endLocked(it, waiting, 0)
+			}
+			bt.mu.normal = line[int, int]{}
+		})
+	}
 }

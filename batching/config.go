@@ -37,13 +37,24 @@ type Config[In, Out any] struct {
 	// MaxBatch is the largest batch. Default 32.
 	MaxBatch int
 
-	// MaxQueue is how many items may wait; those that run do not count. Default 4 × MaxBatch × Runners. More than can be served
-	// within a caller's patience only turns quick refusals into late ones.
+	// MaxQueue is how many items may wait at most; those that run do not count. Default 4 × MaxBatch × Runners, and four times as
+	// many with a LatencyTarget, which then says how many may. More than can be served within a caller's patience only turns
+	// quick refusals into late ones.
 	MaxQueue int
 
+	// LatencyTarget is the time from Do to the answer that a caller without a nearer deadline is promised. It bounds the queue, to
+	// what can be answered within it, and the batch, to half of it, because an item may come when one has just begun. Both follow
+	// the run times as they are seen. 0 means that only MaxQueue and the deadlines bound the queue.
+	LatencyTarget time.Duration
+
+	// Buckets are the sizes that the runner likes, in rising order, such as those it has CUDA graphs for. It is told the true size
+	// all the same, and pads to the next bucket by itself. Those above MaxBatch are dropped; MaxBatch is always one. When empty,
+	// every size is as good as any other.
+	Buckets []int
+
 	// Cost returns how long a batch of n items runs, 1 ≤ n ≤ MaxBatch, as measured, best with all runners busy. It is asked once
-	// for each n after all runners are made. A deadline is weighed against the end of the run: what the answer needs from there
-	// may be added here. When nil, the costs are learned from the runs.
+	// for each n after all runners are made, and is only where the batcher begins: the runs it sees correct it. When nil, the
+	// costs are learned from the runs alone.
 	Cost func(n int) time.Duration
 
 	// Release is called exactly once for each item given to Do, when the batcher will not touch it any more, whatever Do returns.
@@ -62,7 +73,9 @@ type Result[Out any] struct {
 	Run       time.Duration // how long that run took
 }
 
-// Priority orders what waits.
+// Priority orders what waits. Items of Low priority run when none of Normal waits, or in places of its batches that cost it next to
+// nothing; they are refused first; and they are served nevertheless: an item that has waited for eight times the LatencyTarget, or
+// where there is none for eight seconds or the time of 32 of the largest batches, goes before all of Normal that came later.
 type Priority uint8
 
 // The priorities.
@@ -74,7 +87,8 @@ const (
 const (
 	defaultRunners  = 1
 	defaultMaxBatch = 32
-	defaultBacklog  = 4 // full batches a runner
+	defaultBacklog  = 4  // full batches a runner
+	targetedBacklog = 16 // the same where LatencyTarget bounds the queue
 )
 
 // ensureDefaults fills in what was left zero and refuses what makes no sense.
@@ -82,9 +96,9 @@ func (c *Config[In, Out]) ensureDefaults() error {
 	if c.NewRunner == nil {
 		return errors.New("cannot open batcher: Config.NewRunner is nil")
 	}
-	if c.Runners < 0 || c.MaxBatch < 0 || c.MaxQueue < 0 {
-		return fmt.Errorf("cannot open batcher: Runners %d, MaxBatch %d and MaxQueue %d must not be negative; 0 means the default",
-			c.Runners, c.MaxBatch, c.MaxQueue)
+	if c.Runners < 0 || c.MaxBatch < 0 || c.MaxQueue < 0 || c.LatencyTarget < 0 {
+		return fmt.Errorf("cannot open batcher: Runners %d, MaxBatch %d, MaxQueue %d and LatencyTarget %s must not be negative; 0 means the default",
+			c.Runners, c.MaxBatch, c.MaxQueue, c.LatencyTarget)
 	}
 	if c.Runners == 0 {
 		c.Runners = defaultRunners
@@ -93,7 +107,29 @@ func (c *Config[In, Out]) ensureDefaults() error {
 		c.MaxBatch = defaultMaxBatch
 	}
 	if c.MaxQueue == 0 {
-		c.MaxQueue = defaultBacklog * c.MaxBatch * c.Runners
+		backlog := defaultBacklog
+		if c.LatencyTarget > 0 {
+			backlog = targetedBacklog
+		}
+		c.MaxQueue = backlog * c.MaxBatch * c.Runners
 	}
+	return c.ensureBuckets()
+}
+
+// ensureBuckets makes the buckets rise and end with MaxBatch.
+func (c *Config[In, Out]) ensureBuckets() error {
+	if len(c.Buckets) == 0 {
+		return nil
+	}
+	var buckets []int
+	for i, n := range c.Buckets {
+		if n < 1 || i > 0 && n <= c.Buckets[i-1] {
+			return fmt.Errorf("cannot open batcher: Buckets %v must be positive and rise", c.Buckets)
+		}
+		if n < c.MaxBatch {
+			buckets = append(buckets, n)
+		}
+	}
+	c.Buckets = append(buckets, c.MaxBatch)
 	return nil
 }

@@ -2,6 +2,7 @@ package batching
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,7 @@ func TestDeadlineExpiresInQueue(t *testing.T) {
 	})
 }
 
-// What cannot be finished in time even alone is refused as soon as a runner meets it, long before its deadline.
+// What cannot be finished in time, alone or behind what runs, is refused at the door, long before its deadline.
 func TestHopelessItemIsNotRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{cost: perBatch(2 * time.Second)}
@@ -44,15 +45,19 @@ func TestHopelessItemIsNotRun(t *testing.T) {
 		goDo(within(t, time.Second), b, 2).wantError(t, context.DeadlineExceeded, 0)
 		just := goDo(within(t, 2*time.Second+1), b, 3)
 		hopeless := goDo(within(t, 3*time.Second), b, 4)
+		hopeless.wantError(t, ErrBacklog, 0)
 		patient := goDo(within(t, time.Minute), b, 5)
 		pass(time.Minute)
 		just.wantValue(t, 1, 2*time.Second)
-		hopeless.wantError(t, ErrDeadline, 2*time.Second)
+		var retry *RetryError
+		if !errors.As(hopeless.err, &retry) || retry.RetryAfter != time.Second { // With a second more it would be in time.
+			t.Fatalf("got %v; want it to be retried after a second", hopeless.err)
+		}
 		patient.wantValue(t, 1, 4*time.Second)
 	})
 }
 
-// One urgent item makes the batch smaller for everybody in it; those behind it come next.
+// One urgent item goes first, and makes the batch smaller for everybody in it; the others come next.
 func TestCostLimitsTheBatch(t *testing.T) {
 	f := func(deadlines []time.Duration, want ...int) {
 		t.Helper()
@@ -77,7 +82,8 @@ func TestCostLimitsTheBatch(t *testing.T) {
 	f([]time.Duration{2, 9, 9, 9, 9, 9}, 2, 4)
 	f([]time.Duration{1, 0, 0, 0, 0, 0}, 1, 5)
 	f([]time.Duration{0, 0, 0, 0, 0, 6}, 6)
-	f([]time.Duration{0, 0, 0, 3, 0, 0}, 3, 2) // The urgent item keeps its place, and has no time left after three.
+	f([]time.Duration{0, 0, 0, 3, 0, 0}, 3, 3) // The urgent item goes first.
+	f([]time.Duration{0, 0, 0, 1, 0, 2}, 1, 1, 4)
 }
 
 // Learned costs limit a batch as given ones do.
@@ -114,31 +120,6 @@ func TestLearnedCostIsForgotten(t *testing.T) {
 	})
 }
 
-func TestCosts(t *testing.T) {
-	now := time.Unix(0, 0)
-	c := costs{seen: make([]sighting, 9)}
-	f := func(n int, want time.Duration) {
-		t.Helper()
-		if got := c.of(n, now); got != want {
-			t.Fatalf("got %d for the cost of %d; want %d", got, n, want)
-		}
-	}
-	f(1, 0)
-	c.learn(4, 400, now)
-	f(4, 400)
-	f(8, 800) // in proportion to a smaller one
-	f(1, 100) // in proportion to a larger one
-	c.learn(1, 200, now)
-	f(2, 400)
-	f(4, 400)
-	c.learn(4, 800, now)
-	f(4, 500) // a quarter of the way
-	now = now.Add(costMemory)
-	f(4, 0)
-	c.learn(4, 800, now)
-	f(4, 800)
-}
-
 func TestShare(t *testing.T) {
 	open := func(cost func(int) time.Duration) *Batcher[int, int] {
 		b, err := Open(Config[int, int]{NewRunner: idleRunner, MaxBatch: 8, Cost: cost})
@@ -150,7 +131,7 @@ func TestShare(t *testing.T) {
 	}
 	f := func(b *Batcher[int, int], waiting, idle, want int) {
 		t.Helper()
-		if got := b.shareLocked(waiting, idle, time.Time{}); got != want {
+		if got := b.shareLocked(waiting, idle, 0); got != want {
 			t.Fatalf("got a share of %d for %d items and %d idle runners; want %d", got, waiting, idle, want)
 		}
 	}

@@ -44,14 +44,15 @@ func (b *Batcher[In, Out]) refuseNew() {
 func (b *Batcher[In, Out]) refuseQueued() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dismissAllLocked(RejectedDraining, b.retryLocked(ErrDraining))
+	return b.dismissAllLocked(RejectedDraining, b.retryLocked(ErrDraining, b.now()))
 }
 
-// retire strikes one runner off. The last one, if it broke, takes along the items that nobody will run.
-func (b *Batcher[In, Out]) retire(broke error) {
+// retire strikes runner i off. The last one, if it broke, takes along the items that nobody will run.
+func (b *Batcher[In, Out]) retire(i int, broke error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.alive--
+	b.mu.until[i] = never
 	if b.mu.alive > 0 {
 		return
 	}

@@ -29,8 +29,8 @@ func TestDrainLosesNothing(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, c := range calls {
-			if !c.over || c.err != nil || c.res.Value != 10*c.item {
-				t.Fatalf("item %d: got over %v, value %d, error %v", c.item, c.over, c.res.Value, c.err)
+			if !c.over.Load() || c.err != nil || c.res.Value != 10*c.item {
+				t.Fatalf("item %d: got over %v, value %d, error %v", c.item, c.over.Load(), c.res.Value, c.err)
 			}
 		}
 		if f.closed != 2 {

@@ -8,14 +8,20 @@ import (
 )
 
 var (
-	// ErrQueueFull is returned by Do, inside a *RetryError, when MaxQueue items wait.
+	// ErrQueueFull is returned by Do, inside a *RetryError, when as many items wait as may: MaxQueue, or what can be answered
+	// within LatencyTarget. An item of Low priority gets it earlier, and also after it was queued, when one of Normal needs its place.
 	ErrQueueFull = errors.New("batching: queue is full")
+
+	// ErrBacklog is returned by Do, inside a *RetryError, when what waits before the item, or what it would delay, is too much
+	// for a deadline. The item was not queued.
+	ErrBacklog = errors.New("batching: too much waits for the item to be run before its deadline")
 
 	// ErrDraining is returned by Do, inside a *RetryError, from the first moment of Drain or Close on, and to the items that are
 	// still queued when a Drain runs out of time.
 	ErrDraining = errors.New("batching: no work is accepted any more")
 
-	// ErrDeadline is returned by Do when a run, even of the item alone, would end after the item's deadline.
+	// ErrDeadline is returned by Do when a run, even of the item alone, would end after the item's deadline, or when an item that was
+	// queued lost the time for a run to others.
 	// errors.Is(err, context.DeadlineExceeded) holds for it.
 	ErrDeadline = fmt.Errorf("batching: item cannot be run before its deadline: %w", context.DeadlineExceeded)
 
@@ -26,10 +32,11 @@ var (
 
 // RetryError is a refusal that time heals.
 type RetryError struct {
-	// Reason is ErrQueueFull or ErrDraining.
+	// Reason is ErrQueueFull, ErrBacklog or ErrDraining.
 	Reason error
 
-	// RetryAfter estimates when all that waits now will be served, from the queue's length and the measured rate.
+	// RetryAfter estimates when all that waits now will be served, from the queue's length and the rate at which it drained in
+	// the last seconds; with ErrBacklog, when so much of it will be served that the same item would be accepted.
 	RetryAfter time.Duration
 }
 

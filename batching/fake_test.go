@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,18 +103,22 @@ type call struct {
 	item int
 	res  Result[int]
 	err  error
-	over bool
+	over atomic.Bool
 	took time.Duration
 }
 
 // goDo starts Do and returns when it is blocked or over.
 func goDo(ctx context.Context, b *Batcher[int, int], item int) *call {
+	return goDoPriority(ctx, b, item, Normal)
+}
+
+func goDoPriority(ctx context.Context, b *Batcher[int, int], item int, p Priority) *call {
 	c := &call{item: item}
 	start := time.Now()
 	go func() {
-		c.res, c.err = b.Do(ctx, item)
+		c.res, c.err = b.DoPriority(ctx, item, p)
 		c.took = time.Since(start)
-		c.over = true
+		c.over.Store(true)
 	}()
 	synctest.Wait()
 	return c
@@ -122,8 +127,8 @@ func goDo(ctx context.Context, b *Batcher[int, int], item int) *call {
 func (c *call) wantValue(t *testing.T, batch int, took time.Duration) {
 	t.Helper()
 	synctest.Wait()
-	if !c.over || c.err != nil {
-		t.Fatalf("item %d: over %v, error %v; want a result", c.item, c.over, c.err)
+	if !c.over.Load() || c.err != nil {
+		t.Fatalf("item %d: over %v, error %v; want a result", c.item, c.over.Load(), c.err)
 	}
 	if c.res.Value != 10*c.item || c.res.BatchSize != batch || c.took != took {
 		t.Fatalf("item %d: got value %d in a batch of %d after %s; want %d, %d, %s",
@@ -137,8 +142,8 @@ func (c *call) wantValue(t *testing.T, batch int, took time.Duration) {
 func (c *call) wantError(t *testing.T, want error, took time.Duration) {
 	t.Helper()
 	synctest.Wait()
-	if !c.over || !errors.Is(c.err, want) {
-		t.Fatalf("item %d: over %v, got error %v; want %v", c.item, c.over, c.err, want)
+	if !c.over.Load() || !errors.Is(c.err, want) {
+		t.Fatalf("item %d: over %v, got error %v; want %v", c.item, c.over.Load(), c.err, want)
 	}
 	if c.took != took {
 		t.Fatalf("item %d: refused after %s; want %s", c.item, c.took, took)
@@ -148,7 +153,7 @@ func (c *call) wantError(t *testing.T, want error, took time.Duration) {
 func (c *call) wantWaiting(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	if c.over {
+	if c.over.Load() {
 		t.Fatalf("item %d: over with %+v, error %v; want it waiting", c.item, c.res, c.err)
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestModel throws random loads at batchers of random shapes and checks the invariants of the package comment: one answer and
-// one release an item, batches within their limits and in order, no run of an item that was dead before, no failure of an
-// innocent, and nothing lost by a drain. Every load follows from its seed alone, but for the order of what happens at the
+// TestModel throws random loads of both priorities at batchers of random shapes and checks the invariants of the package comment:
+// one answer and one release an item, batches within their limits, equals in order, Low after Normal, no run of an item that was
+// dead before, no failure of an innocent, and nothing lost by a drain. Every load follows from its seed alone, but for the order of what happens at the
 // same instant.
 func TestModel(t *testing.T) {
 	seeds := uint64(300)
@@ -38,6 +38,8 @@ type model struct {
 
 	mu       sync.Mutex
 	deadline map[int]time.Time // of the items that have one
+	low      map[int]bool      // of Low priority
+	came     map[int]time.Time
 	runs     []modelRun
 	released map[int]int
 	broken   []string // invariants
@@ -47,6 +49,7 @@ type model struct {
 type modelRun struct {
 	runner int
 	items  []int
+	at     time.Time
 }
 
 // What becomes of an item is in its number.
@@ -61,6 +64,8 @@ func newModel(seed uint64) *model {
 		slope:    time.Duration(rnd.IntN(10)),
 		patience: time.Duration(rnd.IntN(2000)),
 		deadline: make(map[int]time.Time),
+		low:      make(map[int]bool),
+		came:     make(map[int]time.Time),
 		released: make(map[int]int),
 	}
 	m.base *= time.Millisecond
@@ -83,10 +88,24 @@ func newModel(seed uint64) *model {
 	if rnd.IntN(2) == 0 {
 		m.cfg.Cost = m.cost
 	}
+	if rnd.IntN(4) == 0 {
+		m.cfg.LatencyTarget = time.Duration(1+rnd.IntN(200)) * time.Millisecond
+	}
+	if rnd.IntN(4) == 0 {
+		m.cfg.Buckets = []int{1, 2, 4, 8}
+	}
 	return m
 }
 
-func (m *model) cost(n int) time.Duration { return m.base + time.Duration(n)*m.slope }
+func (m *model) cost(n int) time.Duration {
+	for _, b := range m.cfg.Buckets {
+		if n <= b {
+			n = min(b, m.cfg.MaxBatch)
+			break
+		}
+	}
+	return m.base + time.Duration(n)*m.slope
+}
 
 // violated notes a broken invariant. REQUIRES: m.mu is held.
 func (m *model) violated(format string, args ...any) {
@@ -101,7 +120,7 @@ type modelRunner struct {
 func (r *modelRunner) Run(in, out []int) error {
 	m := r.m
 	m.mu.Lock()
-	m.runs = append(m.runs, modelRun{r.i, slices.Clone(in)})
+	m.runs = append(m.runs, modelRun{r.i, slices.Clone(in), time.Now()})
 	if len(in) > m.cfg.MaxBatch || len(in) != len(out) {
 		m.violated("%d items and %d answers in a run; MaxBatch is %d", len(in), len(out), m.cfg.MaxBatch)
 	}
@@ -160,9 +179,16 @@ func (m *model) run(t *testing.T) {
 	pace := time.Duration(1+m.rnd.IntN(12)) * time.Millisecond
 	for item := range items {
 		ctx, cancel := m.context(item)
+		p := Normal
+		if m.rnd.IntN(4) == 0 {
+			p = Low
+		}
+		m.mu.Lock()
+		m.low[item], m.came[item] = p == Low, time.Now()
+		m.mu.Unlock()
 		wg.Go(func() {
 			defer cancel()
-			res, err := b.Do(ctx, item)
+			res, err := b.DoPriority(ctx, item, p)
 			if err == nil && res.Value != 10*item {
 				t.Errorf("item %d: got %d; want %d", item, res.Value, 10*item)
 			}
@@ -184,6 +210,7 @@ func (m *model) run(t *testing.T) {
 	defer m.mu.Unlock()
 	m.checkAnswers(answers, drainErr)
 	m.checkOrder()
+	m.checkLow()
 	m.checkEnd(b.Stats(), answers)
 	for _, v := range m.broken {
 		t.Error(v)
@@ -223,7 +250,7 @@ func (m *model) checkAnswers(answers []error, drainErr error) {
 			if drainErr == nil {
 				m.violated("item %d was lost by a drain that said it lost nothing", item)
 			}
-		case errors.Is(err, ErrQueueFull), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, ErrQueueFull), errors.Is(err, ErrBacklog), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		default:
 			m.violated("item %d: unexpected error %v", item, err)
 		}
@@ -233,10 +260,10 @@ func (m *model) checkAnswers(answers []error, drainErr error) {
 	}
 }
 
-// checkOrder checks that each runner saw the items in the order they came in, twice at most, and the second time alone. Items
-// that came at the same instant may have changed places.
+// checkOrder checks that each runner saw equals, those of one priority without a deadline, in the order they came in, and every
+// item twice at most, and the second time alone. Items that came at the same instant may have changed places.
 func (m *model) checkOrder() {
-	last := make(map[int]int)
+	last := make(map[[2]any]int)
 	times := make(map[int]int)
 	for _, r := range m.runs {
 		for _, item := range r.items {
@@ -247,16 +274,49 @@ func (m *model) checkOrder() {
 			if times[item] > 1 {
 				m.violated("item %d ran %d times, the last time among %d", item, times[item], len(r.items))
 			}
-			if item < last[r.runner]-simultaneous {
-				m.violated("runner %d ran item %d after %d", r.runner, item, last[r.runner])
+			if _, ok := m.deadline[item]; ok {
+				continue
 			}
-			last[r.runner] = max(last[r.runner], item)
+			class := [2]any{r.runner, m.low[item]}
+			if l, ok := last[class]; ok && item < l && m.came[item].Before(m.came[l]) {
+				m.violated("runner %d ran item %d after %d", r.runner, item, l)
+			}
+			last[class] = max(last[class], item)
 		}
 	}
 }
 
-// simultaneous is more items than ever come at one instant.
-const simultaneous = 12
+// checkLow checks that no item of Low priority ran while an older one of Normal without a deadline waited, unless it had waited
+// for its turn long enough.
+func (m *model) checkLow() {
+	began := make(map[int]time.Time)
+	for _, r := range slices.Backward(m.runs) {
+		for _, item := range r.items {
+			began[item] = r.at
+		}
+	}
+	for _, r := range m.runs {
+		for _, low := range r.items {
+			if !m.low[low] || r.at.Sub(m.came[low]) >= m.lowAge() || began[low] != r.at {
+				continue
+			}
+			for item, at := range began {
+				_, urgent := m.deadline[item]
+				if !urgent && !m.low[item] && m.came[item].Before(r.at) && at.After(r.at) && len(r.items) < m.cfg.MaxBatch {
+					m.violated("item %d of Low ran before %d of Normal", low, item)
+				}
+			}
+		}
+	}
+}
+
+// lowAge is how long an item of Low priority stands back at least.
+func (m *model) lowAge() time.Duration {
+	if m.cfg.LatencyTarget > 0 {
+		return lowPatience * m.cfg.LatencyTarget
+	}
+	return lowPatience * patience
+}
 
 func (m *model) checkEnd(st Stats, answers []error) {
 	if m.live != 0 || st.Queued != 0 || st.InFlight != 0 || st.Runners != 0 {

@@ -14,6 +14,9 @@ type worker[In, Out any] struct {
 	runner Runner[In, Out] // nil after it broke and could not be made anew
 	broke  error           // why
 
+	free    moment // when it was last ready for a batch
+	backlog bool   // the batch it runs was taken from a queue that held more, or that grew while it ran
+
 	batch []*item[In, Out]
 	in    []In
 	out   []Out
@@ -44,20 +47,20 @@ func (w *worker[In, Out]) work(ready chan<- error) {
 	runtime.LockOSThread()
 	err := w.makeRunner()
 	if err != nil {
-		w.b.retire(err)
+		w.b.retire(w.i, err)
 		ready <- err
 		return
 	}
 	ready <- nil
 	for w.runner != nil {
-		batch, reason := w.b.take(w.batch)
+		batch, reason := w.b.take(w)
 		if len(batch) == 0 {
 			w.runner.Close()
 			break
 		}
 		w.serve(batch, reason)
 	}
-	w.b.retire(w.broke)
+	w.b.retire(w.i, w.broke)
 }
 
 // makeRunner makes the worker's runner. A panic is contained as in a run.
@@ -107,23 +110,25 @@ func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
 		return w.broke // It broke in an earlier run of this batch.
 	}
 	n := len(items)
+	first := never
 	for i, it := range items {
 		w.in[i] = it.in
+		first = min(first, it.enqueued)
 	}
-	start := time.Now()
+	start := w.b.now()
 	err := w.call(n)
-	end := time.Now()
+	end := w.b.now()
 	if err == nil {
 		for i, it := range items {
-			it.res = Result[Out]{Value: w.out[i], BatchSize: n, Queue: start.Sub(it.enqueued), Run: end.Sub(start)}
+			it.res = Result[Out]{Value: w.out[i], BatchSize: n, Queue: start - it.enqueued, Run: end - start}
 		}
 	}
 	clear(w.in[:n])
 	clear(w.out[:n])
 
-	w.b.ran(n, reason, end.Sub(start), end, err)
+	w.ran(n, reason, start, end, err)
 	if f := w.b.cfg.Observer.BatchDone; f != nil {
-		f(Batch{Size: n, Reason: reason, Queue: start.Sub(items[0].enqueued), Run: end.Sub(start), Err: err})
+		f(Batch{Size: n, Padded: w.b.mu.costs.up[n], Reason: reason, Queue: start - first, Run: end - start, Err: err})
 	}
 	if err != nil {
 		w.failed(err)
@@ -159,16 +164,25 @@ func (w *worker[In, Out]) failed(err error) {
 	}
 }
 
-// ran takes note of a run that ended at end. A failure teaches nothing about costs.
-func (b *Batcher[In, Out]) ran(n int, reason Reason, took time.Duration, end time.Time, err error) {
+// ran takes note of a run from start to end. A failure teaches nothing about costs.
+func (w *worker[In, Out]) ran(n int, reason Reason, start, end moment, err error) {
+	b := w.b
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.batches[reason]++
+	served := n
 	switch {
 	case err == nil:
 		b.mu.items += uint64(n)
-		b.mu.costs.learn(n, took, end)
+		b.mu.costs.learn(n, end-start, end)
 	case n == 1:
 		b.mu.failed++
+	default:
+		served = 0
+		b.mu.until[w.i] = end + time.Duration(n)*b.mu.costs.typical(1, end) // They run again, one by one.
 	}
+	if w.backlog {
+		b.mu.drain.add(served, end-w.free, end)
+	}
+	w.free = end
 }

@@ -2,9 +2,16 @@ package batching
 
 import (
 	"context"
+	"math"
 	"sync/atomic"
 	"time"
 )
+
+// moment is a time since the batcher was opened.
+type moment = time.Duration
+
+// never is the deadline of an item that has none.
+const never moment = math.MaxInt64
 
 // The states of an item say who owns it. Only the owner touches its fields.
 //
@@ -15,7 +22,7 @@ import (
 // waiting is left under the batcher's lock; taken is left by compare-and-swap, so that a runner that answers and a caller that
 // leaves at the same moment agree on who was first.
 const (
-	waiting   int32 = iota // in the queue: the lock owns it
+	waiting   int32 = iota // in a line: the lock owns it
 	taken                  // the runner owns it
 	answered               // done holds a token or is about to: the caller owns it
 	abandoned              // nobody waits for the answer: the runner owns it
@@ -25,8 +32,12 @@ const (
 type item[In, Out any] struct {
 	in       In
 	ctx      context.Context
-	deadline time.Time // zero: none
-	enqueued time.Time
+	priority Priority
+	enqueued moment
+	deadline moment // never: none
+	due      moment // its place in its line
+	seq      uint64 // which of those due at the same moment came first
+	probe    bool   // let through to test a cost that nothing has confirmed of late
 
 	state atomic.Int32
 	done  chan struct{} // one slot, so that answering never blocks
@@ -36,9 +47,6 @@ type item[In, Out any] struct {
 	err      error
 	rejected bool // there was no run, for the reason why
 	why      Rejection
-
-	earliest   time.Time // scratch of pick: the earliest deadline from the queue's head to here
-	prev, next *item[In, Out]
 }
 
 // refuse makes err the answer.
@@ -61,15 +69,15 @@ func (it *item[In, Out]) answer() bool {
 func (it *item[In, Out]) clear() {
 	var in In
 	it.in, it.ctx = in, nil
-	it.res, it.err, it.rejected = Result[Out]{}, nil, false
+	it.res, it.err, it.rejected, it.probe = Result[Out]{}, nil, false, false
 }
 
-// hopeless returns why the item cannot be run with success at now if a run of it alone takes cost, or nil.
-func (it *item[In, Out]) hopeless(now time.Time, cost time.Duration) (Rejection, error) {
+// dead returns why a run of the item that ends at end would be in vain, or nil.
+func (it *item[In, Out]) dead(end moment) (Rejection, error) {
 	if err := it.ctx.Err(); err != nil {
 		return rejectionOf(err), err
 	}
-	if isAfter(now.Add(cost), it.deadline) {
+	if end > it.deadline && !it.probe {
 		return RejectedDeadline, ErrDeadline
 	}
 	return 0, nil
@@ -81,51 +89,4 @@ func rejectionOf(err error) Rejection {
 		return RejectedDeadline
 	}
 	return RejectedCancelled
-}
-
-// isAfter reports whether t is after the deadline; a zero deadline is never.
-func isAfter(t, deadline time.Time) bool { return !deadline.IsZero() && t.After(deadline) }
-
-// sooner returns the earlier of two deadlines; a zero deadline is never.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || isAfter(a, b) {
-		return b
-	}
-	return a
-}
-
-// queue is a first-in, first-out list that gives up an item from its middle in constant time.
-type queue[In, Out any] struct {
-	head, tail *item[In, Out]
-	len        int
-}
-
-func (q *queue[In, Out]) push(it *item[In, Out]) {
-	it.prev = q.tail
-	if q.tail == nil {
-		q.head = it
-	} else {
-		q.tail.next = it
-	}
-	q.tail = it
-	q.len++
-}
-
-// remove unlinks it and marks it taken.
-//
-// REQUIRES: it is in the queue.
-func (q *queue[In, Out]) remove(it *item[In, Out]) {
-	if it.prev == nil {
-		q.head = it.next
-	} else {
-		it.prev.next = it.next
-	}
-	if it.next == nil {
-		q.tail = it.prev
-	} else {
-		it.next.prev = it.prev
-	}
-	it.prev, it.next = nil, nil
-	it.state.Store(taken)
-	q.len--
 }
