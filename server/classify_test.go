@@ -253,6 +253,7 @@ func TestClassifyErrors(t *testing.T) {
 		}
 	}
 	f(&batching.RetryError{Reason: batching.ErrQueueFull, RetryAfter: 2200 * time.Millisecond}, 503, "queue_full", "3")
+	f(&batching.RetryError{Reason: batching.ErrBacklog, RetryAfter: 300 * time.Millisecond}, 503, "queue_full", "1")
 	f(&batching.RetryError{Reason: batching.ErrDraining}, 503, "draining", "1")
 	f(batching.ErrNoRunner, 503, "model_failed", "1")
 	f(batching.ErrDeadline, 504, "deadline_exceeded", "")

@@ -54,6 +54,7 @@ var errorTable = []struct {
 	{vision.ErrTooLarge, apiError{fasthttp.StatusRequestEntityTooLarge, "too_many_pixels", "", ""}},
 	{vision.ErrCorrupt, apiError{fasthttp.StatusUnprocessableEntity, "cannot_decode", "", ""}},
 	{batching.ErrQueueFull, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: its queue is full. Try again shortly.", "queue_full"}},
+	{batching.ErrBacklog, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: what waits already leaves this request no time before its deadline. Try again shortly.", "backlog"}},
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
 	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},

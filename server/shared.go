@@ -198,7 +198,8 @@ func (h *shared) lead(ctx context.Context, id string, l lease, f encoding, data 
 		defer cancel(nil)
 		a := h.s.ask(flightContext{flying, deadline}, r, key.p)
 		h.keep(key.imageKey, l, &a, looked)
-		h.land(key, fl, a, errors.Is(a.err, context.DeadlineExceeded))
+		// These were about the leader's deadline, not about the image.
+		h.land(key, fl, a, errors.Is(a.err, context.DeadlineExceeded) || errors.Is(a.err, batching.ErrBacklog))
 	})
 	a, _ := h.wait(ctx, key, fl)
 	return a

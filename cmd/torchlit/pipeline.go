@@ -22,7 +22,13 @@ type pipeline struct {
 	loadTime   time.Duration
 }
 
-func openPipeline(dir string, opts predict.Options, maxQueue int, observer batching.Observer) (*pipeline, error) {
+// queueSettings bound what waits for a model; see the fields of these names in batching.Config.
+type queueSettings struct {
+	max    int
+	target time.Duration
+}
+
+func openPipeline(dir string, opts predict.Options, queue queueSettings, observer batching.Observer) (*pipeline, error) {
 	start := time.Now()
 	folder, err := modeldir.Open(dir)
 	if err != nil {
@@ -41,11 +47,12 @@ func openPipeline(dir string, opts predict.Options, maxQueue int, observer batch
 			}
 			return r, nil
 		},
-		Runners:  chosen.Runners,
-		MaxBatch: chosen.MaxBatch,
-		MaxQueue: maxQueue,
-		Cost:     func(n int) time.Duration { return model.Cost()(n) },
-		Observer: observer,
+		Runners:       chosen.Runners,
+		MaxBatch:      chosen.MaxBatch,
+		MaxQueue:      queue.max,
+		LatencyTarget: queue.target,
+		Cost:          func(n int) time.Duration { return model.Cost()(n) },
+		Observer:      observer,
 	})
 	if err != nil {
 		model.Close()
@@ -108,5 +115,5 @@ func openOne(dir string, maxBatch int) (*pipeline, error) {
 			pick = e // versions are in order
 		}
 	}
-	return openPipeline(pick.Dir, predict.Options{MaxBatch: maxBatch}, 0, batching.Observer{})
+	return openPipeline(pick.Dir, predict.Options{MaxBatch: maxBatch}, queueSettings{}, batching.Observer{})
 }

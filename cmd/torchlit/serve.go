@@ -27,7 +27,7 @@ type serveSettings struct {
 	Device       string        `yaml:"device" help:"auto or cpu"`
 	Precision    string        `yaml:"precision" help:"auto or fp32"`
 	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch"`
-	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner"`
+	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner, or sixteen with a latency target"`
 	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each eight CPUs"`
 	Threads      int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out"`
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
@@ -40,6 +40,8 @@ type serveSettings struct {
 	TraceRatio   float64       `yaml:"trace_ratio" help:"share of the requests to trace, of those whose caller has not decided; OTEL_TRACES_SAMPLER wins"`
 	AccessLog    string        `yaml:"access_log" help:"log requests as JSON to this file, stdout or stderr, or off; SIGHUP opens the file anew"`
 	LogLevel     string        `yaml:"log_level" help:"debug, info, warn or error"`
+
+	LatencyTarget time.Duration `yaml:"latency_target" help:"refuse at once what cannot be answered within this time; 0 for each request's own deadline alone"`
 
 	AccessLogSampling string `yaml:"access_log_sampling" help:"all, or FIRST:EVERY: the first of each second and then each so many; failed and slow requests are always logged"`
 

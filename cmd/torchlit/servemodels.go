@@ -113,7 +113,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	counts := m.metrics.Model(e.Name, e.Version)
 	p, err := openPipeline(e.Dir, predict.Options{
 		Device: s.Device, Precision: s.Precision, MaxBatch: s.MaxBatchSize, Threads: s.Threads, Runners: s.Runners,
-	}, s.MaxQueue, counts.Observer())
+	}, queueSettings{s.MaxQueue, s.LatencyTarget}, counts.Observer())
 	if err != nil {
 		return nil, err
 	}
