@@ -35,6 +35,8 @@ var rooms = map[string]room{
 		why: "the server is handed functions: its tests need no libtorch, and it can serve any engine"},
 	"batching": {may: none, libraries: none,
 		why: "the batcher does not know what it batches: it is tested under fake time, without network, cgo or images"},
+	"batching/sim": {may: []string{"batching"}, libraries: []string{"gonum.org"},
+		why: "the simulation runs the batcher and draws what comes of it; nothing that serves needs it"},
 	"predict": {may: []string{"torch", "vision", "modeldir"},
 		why: "an engine is made of a model folder; it knows nothing of HTTP, batches or training"},
 	"torch": {may: []string{"internal/pickle"}, libraries: []string{"golang.org/x/sys"},
