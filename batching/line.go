@@ -34,7 +34,7 @@ func (l *line[In, Out]) place(it *item[In, Out]) int {
 
 // insert puts it into place i.
 func (l *line[In, Out]) insert(i int, it *item[In, Out]) {
-	if l.first > 0 && len(l.slots) == cap(l.slots) {
+	if len(l.slots) == cap(l.slots) && l.first > len(l.slots)/2 { // Else it grows: moving all for each would be dear.
 		n := copy(l.slots, l.items())
 		clear(l.slots[n:])
 		l.slots, l.first = l.slots[:n], 0
