@@ -11,7 +11,7 @@ const maxRank = 16
 // Count is the number of elements of a shape. It refuses a negative size, and a product that no memory holds.
 func Count(name string, shape []int64) (int, error) {
 	if len(shape) > maxRank {
-		return 0, bad("bad_shape", "Input %q has %d dimensions; at most %d are allowed.", clip(name), len(shape), maxRank)
+		return 0, tooManyDimensions(name)
 	}
 	n := int64(1)
 	for _, d := range shape {
@@ -24,6 +24,10 @@ func Count(name string, shape []int64) (int, error) {
 		n *= d
 	}
 	return int(n), nil
+}
+
+func tooManyDimensions(name string) error {
+	return bad("bad_shape", "Input %q has more than %d dimensions.", clip(name), maxRank)
 }
 
 // Check holds the tensor's contents to its shape and datatype.

@@ -3,95 +3,101 @@ package oip
 import (
 	"encoding/binary"
 	"math"
-
-	"github.com/valyala/fastjson"
+	"strconv"
 )
 
-// setJSON fills the tensor with "data": a list of values, flat or nested in any way, row-major.
-func (t *Tensor) setJSON(data *fastjson.Value, count int) error {
-	switch t.Datatype {
-	case FP16, BF16:
+// readJSON fills the tensor with "data": a list of values, flat or nested in any way, row-major. Memory grows with what
+// is there, not with what the shape says, and never beyond that.
+func (t *Tensor) readJSON(s *scanner) error {
+	if t.Datatype == FP16 || t.Datatype == BF16 {
 		return bad("bad_datatype", "Input %q is of %s, which has no JSON form; send it as binary data.", clip(t.Name), t.Datatype)
-	case Bytes:
-		t.Elements = make([][]byte, 0, min(count, 1<<10))
-	default:
-		t.Raw = make([]byte, 0, min(count*t.Datatype.Size(), 1<<20)) // it grows with what is there, not with what the shape says
 	}
-	return t.appendJSON(data)
+	n, err := Count(t.Name, t.Shape)
+	if err != nil {
+		return err
+	}
+	room := min(n, (len(s.text)-s.at)/2) // an element has a byte at least, and a comma
+	t.Text = t.Datatype == Bytes
+	if t.Text {
+		t.Elements = make([][]byte, 0, room)
+	} else {
+		t.Raw = make([]byte, 0, room*t.Datatype.Size())
+	}
+	v := values{s, t, n}
+	return v.read()
 }
 
-func (t *Tensor) appendJSON(v *fastjson.Value) error {
-	if v.Type() != fastjson.TypeArray {
-		return t.appendValue(v)
+// values reads a tensor's elements one by one.
+type values struct {
+	*scanner
+	t    *Tensor
+	left int // so many may still come
+}
+
+func (v *values) read() (err error) {
+	t, c := v.t, v.next()
+	if c == '[' {
+		return v.array(v.read)
 	}
-	list, _ := v.Array()
-	for _, v := range list {
-		if err := t.appendJSON(v); err != nil {
-			return err
-		}
+	if v.left--; v.left < 0 {
+		return bad("bad_tensor", "Input %q has more elements than its shape %v makes.", clip(t.Name), t.Shape)
+	}
+	if t.Text && c == '"' {
+		b, err := v.str()
+		t.Elements = append(t.Elements, b)
+		return err
+	}
+	var text []byte
+	if c-'0' < 10 {
+		text, err = v.number()
+	} else {
+		text, err = v.value()
+	}
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if t.Raw, ok = t.Datatype.appendText(t.Raw, text); !ok {
+		return bad("bad_tensor", "Input %q holds %s, which is no %s.", clip(t.Name), clip(string(text)), t.Datatype)
 	}
 	return nil
 }
 
-func (t *Tensor) appendValue(v *fastjson.Value) error {
-	ok := false
-	switch t.Datatype {
-	case Bytes:
-		var s []byte
-		if s, ok = text(v); ok {
-			t.Elements = append(t.Elements, append([]byte(nil), s...)) // the parser's memory is used again
-		}
+// appendText appends the element whose JSON is text.
+func (d Datatype) appendText(raw, text []byte) (_ []byte, ok bool) {
+	bits := 8 * d.Size()
+	switch d {
 	case Bool:
-		b, err := v.Bool()
-		if ok = err == nil; ok && b {
-			t.Raw = append(t.Raw, 1)
-		} else if ok {
-			t.Raw = append(t.Raw, 0)
+		switch string(text) {
+		case "true":
+			return append(raw, 1), true
+		case "false":
+			return append(raw, 0), true
 		}
 	case FP32:
-		f, err := v.Float64()
-		if ok = err == nil; ok {
-			t.Raw = binary.LittleEndian.AppendUint32(t.Raw, math.Float32bits(float32(f)))
-		}
+		f, err := strconv.ParseFloat(string(text), bits)
+		return binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(f))), err == nil
 	case FP64:
-		f, err := v.Float64()
-		if ok = err == nil; ok {
-			t.Raw = binary.LittleEndian.AppendUint64(t.Raw, math.Float64bits(f))
-		}
+		f, err := strconv.ParseFloat(string(text), bits)
+		return binary.LittleEndian.AppendUint64(raw, math.Float64bits(f)), err == nil
 	case Uint8, Uint16, Uint32, Uint64:
-		n, err := v.Uint64()
-		size := t.Datatype.Size()
-		if ok = err == nil && (size == 8 || n < 1<<(8*size)); ok {
-			t.appendInt(n)
-		}
+		n, err := strconv.ParseUint(string(text), 10, bits)
+		return appendInt(raw, n, bits), err == nil
 	case Int8, Int16, Int32, Int64:
-		n, err := v.Int64()
-		half := int64(1) << (8*t.Datatype.Size() - 1) // wraps to the smallest number for 64 bits
-		if ok = err == nil && (t.Datatype == Int64 || n >= -half && n < half); ok {
-			t.appendInt(uint64(n))
-		}
+		n, err := strconv.ParseInt(string(text), 10, bits)
+		return appendInt(raw, uint64(n), bits), err == nil
 	}
-	if !ok {
-		return bad("bad_tensor", "Input %q holds %s, which is no %s.", clip(t.Name), clip(v.String()), t.Datatype)
-	}
-	return nil
+	return raw, false
 }
 
-// text is a string's bytes.
-func text(v *fastjson.Value) ([]byte, bool) {
-	s, err := v.StringBytes()
-	return s, err == nil
-}
-
-func (t *Tensor) appendInt(n uint64) {
-	switch t.Datatype.Size() {
-	case 1:
-		t.Raw = append(t.Raw, byte(n))
-	case 2:
-		t.Raw = binary.LittleEndian.AppendUint16(t.Raw, uint16(n))
-	case 4:
-		t.Raw = binary.LittleEndian.AppendUint32(t.Raw, uint32(n))
+func appendInt(raw []byte, n uint64, bits int) []byte {
+	switch bits {
 	case 8:
-		t.Raw = binary.LittleEndian.AppendUint64(t.Raw, n)
+		return append(raw, byte(n))
+	case 16:
+		return binary.LittleEndian.AppendUint16(raw, uint16(n))
+	case 32:
+		return binary.LittleEndian.AppendUint32(raw, uint32(n))
 	}
+	return binary.LittleEndian.AppendUint64(raw, n)
 }

@@ -43,7 +43,7 @@ func TestParseRequest(t *testing.T) {
 	f(`{"inputs":[{"name":"x","datatype":"BOOL","shape":[2],"data":[true,false]}]}`, "",
 		one(Tensor{Name: "x", Datatype: Bool, Shape: []int64{2}, Raw: []byte{1, 0}}))
 	f(`{"inputs":[{"name":"x","datatype":"BYTES","shape":[2],"data":["a","\u00e9"]}]}`, "",
-		one(Tensor{Name: "x", Datatype: Bytes, Shape: []int64{2}, Elements: [][]byte{[]byte("a"), []byte("é")}}))
+		one(Tensor{Name: "x", Datatype: Bytes, Shape: []int64{2}, Text: true, Elements: [][]byte{[]byte("a"), []byte("é")}}))
 
 	// Binary tensors, in the order listed; what only has a binary form; an empty one.
 	f(`{"inputs":[{"name":"x","datatype":"FP16","shape":[1],"parameters":{"binary_data_size":2}},`+
@@ -87,7 +87,7 @@ func TestParseRequestRefuses(t *testing.T) {
 	f(input(`"datatype":"FP32","shape":["a"],"data":[1]`), "whole numbers")
 	f(input(`"datatype":"FP32","shape":[-1],"data":[1]`), "not negative")
 	f(input(`"datatype":"FP32","shape":[65536,65536],"data":[1]`), "more than a request can hold")
-	f(input(`"datatype":"FP32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data":[1]`), "17 dimensions")
+	f(input(`"datatype":"FP32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data":[1]`), "more than 16 dimensions")
 	f(input(`"datatype":"FP32","shape":[2],"data":[1]`), "has 4 bytes; its shape [2] of FP32 makes 8")
 	f(input(`"datatype":"FP32","shape":[1],"data":["a"]`), `"a"`)
 	f(input(`"datatype":"FP16","shape":[1],"data":[1]`), "no JSON form")
@@ -107,7 +107,7 @@ func TestParseRequestRefuses(t *testing.T) {
 	f(input(`"datatype":"UINT8","shape":[1],"data":[1],"parameters":7`), "must be an object")
 	f(`{"inputs":[],"outputs":[{}]}`, "An output has no")
 	f(`{"inputs":[],"outputs":[{"name":"p","parameters":{"classification":-1}}]}`, "classification")
-	f(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":`+strings.Repeat("[", 400)+strings.Repeat("]", 400)+`}]}`, "not valid JSON")
+	f(`{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":`+strings.Repeat("[", 400)+strings.Repeat("]", 400)+`}]}`, "100 deep")
 
 	var req InferRequest
 	if err := ParseRequest(&req, []byte(`{}`), 3); err == nil || !strings.Contains(err.Error(), "the body has 2 bytes") {

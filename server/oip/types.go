@@ -44,6 +44,7 @@ type Tensor struct {
 	Parameters map[string]any // string, bool, int64, uint64 or float64
 	Raw        []byte         // little-endian, row-major, of the length that Shape and Datatype make
 	Elements   [][]byte       // of BYTES, row-major
+	Text       bool           // Elements came as JSON strings, which hold no bytes but text: images come as base64
 }
 
 // RequestedOutput names an output that the caller wants.
