@@ -53,7 +53,11 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
 	if s.cfg.AdminKey != "" {
-		return s.AuthorizeAdmin(ctx.RemoteAddr(), string(h.Peek(fasthttp.HeaderAuthorization)))
+		authorization := string(h.Peek(fasthttp.HeaderAuthorization))
+		if key := h.Peek("X-Admin-Key"); authorization == "" && len(key) > 0 { // for clients that keep the other for a proxy
+			authorization = "Bearer " + string(key)
+		}
+		return s.AuthorizeAdmin(ctx.RemoteAddr(), authorization)
 	}
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
 		if len(h.Peek(name)) > 0 {

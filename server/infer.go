@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/torchlit/torchlit/batching"
@@ -15,6 +16,8 @@ const (
 	encoded encoding = iota // a file's bytes: JPEG, PNG, …
 	pixels                  // Height×Width×3 uint8 RGB, row-major
 	planes                  // 3×Height×Width float32, little-endian, normalised
+	halves                  // the same in float16
+	brains                  // the same in bfloat16
 )
 
 // inference is what a model says of one image.
@@ -120,7 +123,7 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 }
 
 // prepare makes the model's input of data. A tensor needs no decoding: it is copied, because data is the request's and
-// a batch may outlive that.
+// a batch may outlive that. 16-bit floats become float32 on the way.
 func (s *Server) prepare(ctx context.Context, m *served, f encoding, data, input []byte) (waited, took time.Duration, err error) {
 	if f == encoded {
 		waited, took, err = s.decodeInto(ctx, m, data, input)
@@ -129,25 +132,32 @@ func (s *Server) prepare(ctx context.Context, m *served, f encoding, data, input
 		}
 		return waited, took, err
 	}
-	if len(data) != len(input) {
-		panic(fmt.Sprintf("BUG: a tensor of %d bytes for an input of %d", len(data), len(input)))
+	n := len(input)
+	if f == halves || f == brains {
+		n /= 2
 	}
-	copy(input, data)
+	if len(data) != n {
+		panic(fmt.Sprintf("BUG: a tensor of %d bytes for an input of %d", len(data), n))
+	}
+	switch f {
+	case halves:
+		widenFloat16(input, data)
+	case brains:
+		widenBFloat16(input, data)
+	default:
+		copy(input, data)
+	}
 	return 0, 0, nil
 }
 
 // input returns a buffer for an image in encoding f; recycle takes it back.
-func (m *served) input(f encoding) *[]byte {
-	if f == planes {
-		return m.planes.Get().(*[]byte)
-	}
-	return m.pixels.Get().(*[]byte)
-}
+func (m *served) input(f encoding) *[]byte { return m.inputs(f).Get().(*[]byte) }
 
-func (m *served) recycle(f encoding, input *[]byte) {
-	if f == planes {
-		m.planes.Put(input)
-		return
+func (m *served) recycle(f encoding, input *[]byte) { m.inputs(f).Put(input) }
+
+func (m *served) inputs(f encoding) *sync.Pool {
+	if f == encoded || f == pixels {
+		return &m.pixels
 	}
-	m.pixels.Put(input)
+	return &m.planes
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/valyala/fastjson"
@@ -71,30 +72,44 @@ func (u *upload) addAll(v *fastjson.Value, lim limits) error {
 	return nil
 }
 
-// addBase64 decodes one image. It takes the standard and the URL alphabet, with or without padding and line breaks, and the
-// "data:image/…;base64," that browsers put before it.
+// addBase64 decodes one image.
 func (u *upload) addBase64(v *fastjson.Value, where string) error {
 	text, err := v.StringBytes()
 	if err != nil {
 		return badRequest("bad_json", where+" must be a string of base64.")
 	}
-	if bytes.HasPrefix(text, []byte("data:")) {
-		_, after, found := bytes.Cut(text, []byte(";base64,"))
-		if !found {
-			return badRequest("bad_base64", where+" is a data: URL without base64; send its bytes as base64.")
-		}
-		text = after
-	}
 	b := u.buffer()
-	b.B, err = appendBase64(b.B[:0], text)
-	if err != nil {
-		return badRequest("bad_base64", where+" is not valid base64.")
+	if b.B, err = appendImageText(b.B[:0], text); err != nil {
+		return badRequest("bad_base64", where+" "+err.Error()+".")
 	}
 	if len(b.B) == 0 {
 		return badRequest("empty_image", where+" is empty; send an image.")
 	}
 	u.images = append(u.images, b.B)
 	return nil
+}
+
+// What appendImageText says of a text. These are for the client.
+var (
+	errNotBase64  = errors.New("is not valid base64")
+	errNoDataInIt = errors.New("is a data: URL without base64; send its bytes as base64")
+)
+
+// appendImageText decodes an image that is text. It takes the standard and the URL alphabet, with or without padding and
+// line breaks, and the "data:image/…;base64," that browsers put before it.
+func appendImageText(dst, text []byte) ([]byte, error) {
+	if bytes.HasPrefix(text, []byte("data:")) {
+		_, after, found := bytes.Cut(text, []byte(";base64,"))
+		if !found {
+			return dst, errNoDataInIt
+		}
+		text = after
+	}
+	dst, err := appendBase64(dst, text)
+	if err != nil {
+		return dst, errNotBase64
+	}
+	return dst, nil
 }
 
 func appendBase64(dst, text []byte) ([]byte, error) {

@@ -138,7 +138,7 @@ func (m *ModelMetrics) Observer() batching.Observer {
 
 // observeAnswer counts an image that the model was asked about.
 func (m *ModelMetrics) observeAnswer(t timing) {
-	m.stats.image(t)
+	m.stats.image()
 	m.queue.Observe(t.queue.Seconds())
 	m.inference.Observe(t.inference.Seconds())
 }
@@ -154,12 +154,12 @@ func (m *ModelMetrics) countOK() {
 	(*c).Inc()
 }
 
-func (m *Metrics) observeRequest(sm *served, status int, took time.Duration) {
+func (m *Metrics) observeRequest(ex *exchange, status int) {
 	name, version := "", ""
-	if sm != nil {
+	if sm := ex.model; sm != nil {
 		name, version = sm.Name, sm.Version
-		sm.counts.request.Observe(took.Seconds())
-		sm.counts.stats.request(took, status < 400)
+		sm.counts.request.Observe(ex.timing.total.Seconds())
+		sm.counts.stats.request(ex, status < 400)
 		if status == fasthttp.StatusOK {
 			sm.counts.countOK()
 			return

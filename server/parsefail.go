@@ -69,7 +69,7 @@ func (s *Server) rejectConn(nc net.Conn) {
 		sentence: "The server has as many connections as it takes. Try again shortly.", reason: "connections",
 	}
 	s.cfg.Metrics.rejected.WithLabelValues("", "", e.reason).Inc()
-	s.cfg.Metrics.observeRequest(nil, e.status, 0)
+	s.cfg.Metrics.observeRequest(&exchange{}, e.status)
 	var resp fasthttp.Response
 	resp.SetStatusCode(e.status)
 	resp.SetConnectionClose()

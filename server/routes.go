@@ -52,9 +52,10 @@ type exchange struct {
 	lease   lease   // on model; released when the exchange is finished
 	err     error   // what the client was told about, in full; nil if all went well
 	timing  timing
-	images  int        // whose answers were asked for
-	batch   int        // the largest batch that one of them was in
-	span    trace.Span // nil when requests are not traced
+	images  int           // whose answers were asked for
+	batch   int           // the largest batch that one of them was in
+	output  time.Duration // what it took to make the answer's tensors
+	span    trace.Span    // nil when requests are not traced
 	ctx     requestContext
 }
 
@@ -104,7 +105,7 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 	ex.timing.total = time.Since(ex.start)
 	s.setCommonHeaders(ctx, ex)
 	status := ctx.Response.StatusCode()
-	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
+	s.cfg.Metrics.observeRequest(ex, status)
 	if ex.span != nil {
 		s.endSpan(ctx, ex, status)
 	}

@@ -12,12 +12,15 @@ import (
 )
 
 // statistics count what the protocol's statistics extension asks for, of one version of one model since the server was
-// started. They are sums only: quantiles are in the metrics.
+// started. They are sums only: quantiles are in the metrics. The times are those of requests, not of images, as in Triton: a
+// client that divides them by the number of requests gets what a request waited for. Of the images of one request the slowest
+// counts.
 type statistics struct {
-	success, fail                sum
-	queue, decode, inferenceTime sum
-	hits, misses                 sum          // of the response cache
-	last                         atomic.Int64 // milliseconds since 1970
+	success, fail               sum
+	queue, input, infer, output sum           // of requests that the model answered
+	hits, misses                sum           // of the response cache
+	images                      atomic.Uint64 // that the model answered
+	last                        atomic.Int64  // milliseconds since 1970
 
 	mu      sync.Mutex
 	batches map[int]*oip.Duration // runs by size
@@ -40,19 +43,24 @@ func (s *sum) add(d time.Duration) {
 func (s *sum) load() oip.Duration { return oip.Duration{Count: s.count.Load(), NS: s.ns.Load()} }
 
 // request counts a request.
-func (s *statistics) request(took time.Duration, ok bool) {
-	if ok {
-		s.success.add(took)
-	} else {
-		s.fail.add(took)
+func (s *statistics) request(ex *exchange, ok bool) {
+	if !ok {
+		s.fail.add(ex.timing.total)
+		return
 	}
+	s.success.add(ex.timing.total)
+	if ex.timing.cacheUse == cacheHit || ex.images == 0 {
+		return // the model had no part in it
+	}
+	s.queue.add(ex.timing.queue)
+	s.input.add(ex.timing.decode)
+	s.infer.add(ex.timing.inference)
+	s.output.add(ex.output)
 }
 
-// image counts an image that was answered.
-func (s *statistics) image(t timing) {
-	s.queue.add(t.queue)
-	s.decode.add(t.decode)
-	s.inferenceTime.add(t.inference)
+// image counts an image that the model answered.
+func (s *statistics) image() {
+	s.images.Add(1)
 	s.last.Store(time.Now().UnixMilli())
 }
 
@@ -74,10 +82,10 @@ func (s *statistics) batch(b batching.Batch) {
 
 func (s *statistics) snapshot(name, version string) oip.ModelStatistics {
 	st := oip.ModelStatistics{
-		Name: name, Version: version, LastInference: uint64(s.last.Load()), InferenceCount: s.inferenceTime.count.Load(),
+		Name: name, Version: version, LastInference: uint64(s.last.Load()), InferenceCount: s.images.Load(),
 		InferStats: oip.InferStatistics{
 			Success: s.success.load(), Fail: s.fail.load(), Queue: s.queue.load(),
-			ComputeInput: s.decode.load(), ComputeInfer: s.inferenceTime.load(),
+			ComputeInput: s.input.load(), ComputeInfer: s.infer.load(), ComputeOutput: s.output.load(),
 			CacheHit: s.hits.load(), CacheMiss: s.misses.load(),
 		},
 		BatchStats: []oip.BatchStatistics{},

@@ -3,8 +3,6 @@
 package server
 
 import (
-	"context"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,32 +35,3 @@ func TestInteropTritonClientHTTP(t *testing.T) {
 		t.Fatalf("the client stopped early:\n%s", out)
 	}
 }
-
-// fakeRepository knows "colours", which serves, "broken", which does not, and "other".
-type fakeRepository struct{}
-
-func (fakeRepository) Index() []VersionState {
-	return []VersionState{
-		{Name: "broken", Version: "1", State: StateUnavailable, Reason: "its weights are cut short"},
-		{Name: "colours", Version: "1", State: StateReady},
-	}
-}
-
-func (fakeRepository) Load(_ context.Context, name string, parameters map[string]any) error {
-	switch name {
-	case "other":
-		return nil
-	case "broken":
-		return fmt.Errorf("model %q: %w: its weights are cut short", name, ErrCannotLoad)
-	}
-	return fmt.Errorf("model %q: %w", name, ErrUnknownModel)
-}
-
-func (fakeRepository) Unload(_ context.Context, name string) error {
-	if name != "other" {
-		return fmt.Errorf("model %q: %w", name, ErrUnknownModel)
-	}
-	return nil
-}
-
-func (fakeRepository) Keep(string, Traffic) {}

@@ -80,7 +80,7 @@ func (s *Server) finishElsewhere(ex *exchange) {
 		status = e.status
 		s.countRejected(ex, e)
 	}
-	s.cfg.Metrics.observeRequest(ex.model, status, ex.timing.total)
+	s.cfg.Metrics.observeRequest(ex, status)
 	if ex.span != nil {
 		ex.closeSpan(status)
 	}

@@ -23,6 +23,9 @@ const (
 	v2Output = "probabilities" // FP32 [N, classes]
 )
 
+// maxAnswerBytes bounds the answer to one request. A body of 32 MB may hold millions of images that are none.
+const maxAnswerBytes = 32 << 20
+
 // run answers a request with the model that ex holds.
 func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.InferResponse, error) {
 	m := ex.model
@@ -33,15 +36,19 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	if err != nil {
 		return nil, err
 	}
-	images, enc, err := imagesOf(m, req.Inputs)
+	images, enc, err := m.imagesOf(req.Inputs)
 	if err != nil {
 		return nil, err
 	}
 	classes := len(m.Labels)
+	if most := maxAnswerBytes / (4 * classes); len(images) > most {
+		return nil, tooManyImages(len(images), most)
+	}
 	raw := make([]byte, len(images)*classes*4)
 	if err := b.runAll(ctx, ex, images, enc, priority, rows{raw, classes}); err != nil {
 		return nil, err
 	}
+	begin := time.Now()
 	resp := &struct { // in one piece
 		oip.InferResponse
 		outputs [1]oip.Tensor
@@ -55,6 +62,7 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	}
 	resp.outputs[0] = out
 	resp.InferResponse = oip.InferResponse{Model: m.Name, Version: m.Version, ID: req.ID, Outputs: resp.outputs[:]}
+	ex.output = time.Since(begin)
 	return &resp.InferResponse, nil
 }
 
@@ -99,73 +107,6 @@ func priorityOf(parameters map[string]any) (batching.Priority, error) {
 	return batching.Normal, nil
 }
 
-// imagesOf finds the images in a request's one input. They point into the request.
-func imagesOf(m *served, inputs []oip.Tensor) ([][]byte, encoding, error) {
-	if len(inputs) != 1 {
-		return nil, 0, badRequest("bad_inputs", fmt.Sprintf("The request has %d inputs; model %q takes one, %q or %q.", len(inputs), m.Name, v2Input, v2Image))
-	}
-	t := &inputs[0]
-	if t.Name == "" { // a raw binary request: the bytes tell
-		return [][]byte{t.Raw}, m.guess(t.Raw), nil
-	}
-	switch {
-	case t.Name == v2Image && t.Datatype == oip.Bytes && fits(t.Shape, -1) || t.Name == v2Image && t.Datatype == oip.Bytes && fits(t.Shape, -1, 1):
-		if len(t.Elements) == 0 {
-			return nil, 0, errNoImages
-		}
-		return t.Elements, encoded, nil
-	case t.Name == v2Input && t.Datatype == oip.FP32 && fits(t.Shape, -1, 3, int64(m.Preprocess.Height), int64(m.Preprocess.Width)):
-		return cut(t, planes)
-	case t.Name == v2Input && t.Datatype == oip.Uint8 && fits(t.Shape, -1, int64(m.Preprocess.Height), int64(m.Preprocess.Width), 3):
-		return cut(t, pixels)
-	}
-	return nil, 0, badRequest("bad_inputs", fmt.Sprintf("Model %q has no input %q of %s %v; it takes %s.", m.Name, clip(t.Name), clip(string(t.Datatype)), t.Shape, m.inputsInWords()))
-}
-
-var errNoImages = badRequest("no_images", "The input holds no image: its first size is 0.")
-
-func (m *served) inputsInWords() string {
-	p := m.Preprocess
-	return fmt.Sprintf("%q FP32 [N,3,%d,%d] or UINT8 [N,%d,%d,3], or %q BYTES [N]", v2Input, p.Height, p.Width, p.Height, p.Width, v2Image)
-}
-
-// guess tells what a raw binary request holds: a tensor has exactly one of two lengths.
-func (m *served) guess(raw []byte) encoding {
-	switch size := m.Preprocess.Width * m.Preprocess.Height * 3; len(raw) {
-	case size:
-		return pixels
-	case 4 * size:
-		return planes
-	}
-	return encoded
-}
-
-// fits compares a shape; -1 is any size.
-func fits(shape []int64, want ...int64) bool {
-	if len(shape) != len(want) {
-		return false
-	}
-	for i, w := range want {
-		if w >= 0 && shape[i] != w {
-			return false
-		}
-	}
-	return true
-}
-
-// cut parts a tensor along its first dimension.
-func cut(t *oip.Tensor, enc encoding) ([][]byte, encoding, error) {
-	n := int(t.Shape[0])
-	if n == 0 {
-		return nil, 0, errNoImages
-	}
-	images, size := make([][]byte, n), len(t.Raw)/n
-	for i := range images {
-		images[i] = t.Raw[i*size : (i+1)*size]
-	}
-	return images, enc, nil
-}
-
 // wavesAhead is how many batches of one request are under way at once: while one runs, the next gathers.
 const wavesAhead = 2
 
@@ -187,22 +128,18 @@ func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc enc
 	ex.images = len(images)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var next atomic.Int64
-	var mu sync.Mutex // over ex.timing
+	w := waves{v2: b, ex: ex, enc: enc, p: p}
 	var wg sync.WaitGroup
 	for range min(len(images), wavesAhead*max(ex.model.MaxBatch, 1)) {
 		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(images)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				a := b.inferPatiently(ctx, ex, images[i], enc, p)
+			for i := int(w.next.Add(1)) - 1; i < len(images) && ctx.Err() == nil; i = int(w.next.Add(1)) - 1 {
+				a := w.infer(ctx, images[i])
 				if a.err != nil {
-					cancel(elementError(int(i), a.err))
+					cancel(elementError(i, a.err))
 					return
 				}
-				out.put(int(i), a.probabilities)
-				mu.Lock()
-				ex.timing.widen(a.timing)
-				ex.batch = max(ex.batch, a.batchSize)
-				mu.Unlock()
+				out.put(i, a.probabilities)
+				w.note(&a)
 			}
 		})
 	}
@@ -210,15 +147,36 @@ func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc enc
 	return context.Cause(ctx)
 }
 
-// longestPause bounds the wait of inferPatiently.
+// waves are a request's images on their way.
+type waves struct {
+	v2
+	ex  *exchange
+	enc encoding
+	p   batching.Priority
+
+	next     atomic.Int64 // image
+	accepted atomic.Int64 // images that were answered, or may be under way
+	mu       sync.Mutex   // over ex.timing and ex.batch
+}
+
+func (w *waves) note(a *inference) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ex.timing.widen(a.timing)
+	w.ex.batch = max(w.ex.batch, a.batchSize)
+}
+
+// longestPause bounds the time between two tries of waves.infer.
 const longestPause = 100 * time.Millisecond
 
-// inferPatiently is infer for one image of several: when the queue is full it comes again, because the images of this very
-// request may be what fills it.
-func (b v2) inferPatiently(ctx context.Context, ex *exchange, image []byte, enc encoding, p batching.Priority) inference {
+// infer is infer for one image of several: when there is no room for it, it comes again, because the images of this very
+// request may be what takes the room. When none of them has been accepted, others have it, and the request is refused at once as
+// one of a single image is.
+func (w *waves) infer(ctx context.Context, image []byte) inference {
 	for {
-		a := b.infer(ctx, ex.id, ex.lease, enc, image, p)
-		if !errors.Is(a.err, batching.ErrQueueFull) && !errors.Is(a.err, errDecodeBusy) {
+		w.accepted.Add(1)
+		a := w.v2.infer(ctx, w.ex.id, w.ex.lease, w.enc, image, w.p)
+		if !isBusy(a.err) || w.accepted.Add(-1) == 0 {
 			return a
 		}
 		select {
@@ -227,6 +185,11 @@ func (b v2) inferPatiently(ctx context.Context, ex *exchange, image []byte, enc 
 			return a
 		}
 	}
+}
+
+// isBusy reports whether err is about want of room, which time heals.
+func isBusy(err error) bool {
+	return errors.Is(err, batching.ErrQueueFull) || errors.Is(err, batching.ErrBacklog) || errors.Is(err, errDecodeBusy)
 }
 
 // elementError says which image of a request an error is about. An error about the request as a whole, such as its deadline,

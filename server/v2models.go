@@ -58,8 +58,9 @@ func (b v2) ModelMetadata(name, version string) (*oip.ModelMetadata, error) {
 	return md, nil
 }
 
-// ModelConfig is the model's configuration in Triton's terms. Its inputs are optional, because a request gives one of
-// them. A request of more than max_batch_size images is split.
+// ModelConfig is the model's configuration in Triton's terms. A request gives one of the inputs; "image" is the one that it
+// says is optional, so that tools which make up a request by it, such as perf_analyzer, send a tensor. A request of more than
+// max_batch_size images is split.
 func (b v2) ModelConfig(name, version string) (*oip.ModelConfig, error) {
 	m, err := b.catalog.Load().lookUp(name, version)
 	if err != nil {
@@ -69,7 +70,7 @@ func (b v2) ModelConfig(name, version string) (*oip.ModelConfig, error) {
 	return &oip.ModelConfig{
 		Name: m.Name, Platform: v2Platform, Backend: "pytorch", MaxBatchSize: max(m.MaxBatch, 1),
 		Input: []oip.ConfigTensor{
-			{Name: v2Input, DataType: "TYPE_FP32", Dims: []int64{3, int64(p.Height), int64(p.Width)}, Optional: true},
+			{Name: v2Input, DataType: "TYPE_FP32", Dims: []int64{3, int64(p.Height), int64(p.Width)}},
 			{Name: v2Image, DataType: "TYPE_STRING", Dims: []int64{}, Optional: true},
 		},
 		Output:          []oip.ConfigTensor{{Name: v2Output, DataType: "TYPE_FP32", Dims: []int64{int64(len(m.Labels))}}},

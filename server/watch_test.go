@@ -16,6 +16,11 @@ import (
 
 // A client that closes its connection while its request waits ends the request.
 func TestClientGone(t *testing.T) {
+	t.Run("v1", func(t *testing.T) { clientGone(t, "/v1/classify", "X-None") })
+	t.Run("v2", func(t *testing.T) { clientGone(t, "/v2/models/colours/infer", "Inference-Header-Content-Length") })
+}
+
+func clientGone(t *testing.T, path, header string) {
 	left := make(chan error, 1)
 	entered := make(chan struct{})
 	m := colourModel("colours", "1")
@@ -31,7 +36,7 @@ func TestClientGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := pngOf(picture(8, 8, red))
-	if _, err := fmt.Fprintf(c, "POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(img), img); err != nil {
+	if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\n%s: 0\r\nContent-Length: %d\r\n\r\n%s", path, header, len(img), img); err != nil {
 		t.Fatal(err)
 	}
 	<-entered

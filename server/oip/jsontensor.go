@@ -24,7 +24,13 @@ func (t *Tensor) readJSON(s *scanner) error {
 		t.Raw = make([]byte, 0, room*t.Datatype.Size())
 	}
 	v := values{s, t, n}
-	return v.read()
+	if err := v.read(); err != nil {
+		return err
+	}
+	if v.left > 0 {
+		return bad("bad_tensor", "Input %q has %d elements; its shape %v makes %d.", clip(t.Name), n-v.left, t.Shape, n)
+	}
+	return nil
 }
 
 // values reads a tensor's elements one by one.

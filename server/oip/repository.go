@@ -11,7 +11,7 @@ func (h *Handler) index(ctx *fasthttp.RequestCtx) {
 	var ask struct {
 		Ready bool `json:"ready"`
 	}
-	if err := readBody(ctx, &ask); err != nil {
+	if err := h.readBody(ctx, &ask); err != nil {
 		h.Fail(ctx, err)
 		return
 	}
@@ -47,7 +47,7 @@ func (h *Handler) change(ctx *fasthttp.RequestCtx, f func(name string, parameter
 	var ask struct {
 		Parameters map[string]any `json:"parameters"`
 	}
-	if err := readBody(ctx, &ask); err != nil {
+	if err := h.readBody(ctx, &ask); err != nil {
 		h.Fail(ctx, err)
 		return
 	}
@@ -56,10 +56,10 @@ func (h *Handler) change(ctx *fasthttp.RequestCtx, f func(name string, parameter
 }
 
 // readBody reads a body of JSON; none is as good as an empty object.
-func readBody(ctx *fasthttp.RequestCtx, v any) error {
-	body := ctx.Request.Body()
-	if len(body) == 0 {
-		return nil
+func (h *Handler) readBody(ctx *fasthttp.RequestCtx, v any) error {
+	body, err := h.body(ctx)
+	if err != nil || len(body) == 0 {
+		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return bad("bad_json", "The request is not the JSON that it should be: %s.", clip(err.Error()))

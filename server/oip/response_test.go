@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,4 +88,25 @@ func TestClassify(t *testing.T) {
 	f(1, "0.500000:0:cat", "1.000000:1:dog: big")
 	f(2, "0.500000:0:cat", "0.500000:2:owl", "1.000000:1:dog: big", "0.000000:0:cat")
 	f(9, "0.500000:0:cat", "0.500000:2:owl", "0.250000:1:dog: big", "1.000000:1:dog: big", "0.000000:0:cat", "0.000000:2:owl")
+}
+
+// Few classes are kept sorted, many are sorted: both ways agree.
+func TestLargest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := range 100 {
+		values := make([]float32, n)
+		for i := range values {
+			values[i] = float32(r.IntN(20))
+		}
+		all := largest(nil, values, n)
+		for k := range n {
+			if got := largest(make([]int, 0, n), values, k); !slices.Equal(got, all[:k]) {
+				t.Fatalf("%v: the %d largest are at %v; want %v", values, k, got, all[:k])
+			}
+		}
+	}
+	nan := float32(math.NaN())
+	if got := largest(nil, []float32{nan, 1, nan, 2}, 3); !slices.Equal(got, []int{3, 1, 0}) {
+		t.Errorf("got %v", got)
+	}
 }
