@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,11 +27,16 @@ func TestInteropTritonClientHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	go s.Serve(ln)
-	file := filepath.Join(t.TempDir(), "red.png")
-	if err := os.WriteFile(file, pngOf(picture(8, 8, red)), 0o600); err != nil {
-		t.Fatal(err)
+	mixed, _ := mixed()
+	args := []string{ln.Addr().String()}
+	for i, png := range [][]byte{redPNG, mixed} {
+		file := filepath.Join(t.TempDir(), strconv.Itoa(i)+".png")
+		if err := os.WriteFile(file, png, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, file)
 	}
-	out := interop.Run(t, python, "testdata/tritonclient_http.py", ln.Addr().String(), file)
+	out := interop.Run(t, python, "testdata/tritonclient_http.py", args...)
 	if !strings.Contains(out, "all calls agree") {
 		t.Fatalf("the client stopped early:\n%s", out)
 	}
