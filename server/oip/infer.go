@@ -14,6 +14,8 @@ import (
 // headerLength is the header that parts a body's JSON from its binary tensors.
 const headerLength = "Inference-Header-Content-Length"
 
+var headerLengthCanonical = []byte(headerLength) // as fasthttp writes it
+
 // requests are pooled: most have one input and no output list.
 var requests = sync.Pool{New: func() any { return new(InferRequest) }}
 
@@ -128,10 +130,12 @@ func (h *Handler) respond(ctx *fasthttp.RequestCtx, req *InferRequest, resp *Inf
 		return
 	}
 	buf.B = body
-	ctx.SetContentType("application/json")
 	if header > 0 {
+		var digits [20]byte
 		ctx.SetContentType("application/octet-stream")
-		ctx.Response.Header.Set(headerLength, strconv.Itoa(header))
+		ctx.Response.Header.SetCanonical(headerLengthCanonical, strconv.AppendInt(digits[:0], int64(header), 10))
+	} else {
+		ctx.SetContentType("application/json")
 	}
 	pack(ctx, body)
 }
