@@ -14,9 +14,9 @@ import (
 // with its context, an id, the probabilities, the list of the best and the answer. Nothing in it grows with the image.
 const maxAllocs = 6
 
-// maxAllocsV2 is the same for a raw tensor: beside those the model's name out of the path, the images, the answer in the
-// protocol's terms.
-const maxAllocsV2 = 11
+// maxAllocsV2 is the same for a raw tensor: beside those the model's name out of the path and the answer in the protocol's
+// terms.
+const maxAllocsV2 = 7
 
 func TestClassifyAllocations(t *testing.T) {
 	s, err := Open(Config{Models: []Model{colourModel("colours", "1")}, Logger: zap.NewNop()})

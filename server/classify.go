@@ -33,7 +33,7 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	o := s.classifyImage(rctx, ex, u.images[0], u.topK)
-	ex.timing, ex.images, ex.batch = o.timing, 1, o.batchSize
+	ex.timing, ex.images, ex.batch, ex.answered = o.timing, 1, o.batchSize, o.timing.total
 	if o.err != nil {
 		s.writeError(ctx, o.err)
 		return
@@ -94,6 +94,7 @@ func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *
 		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, data, u.topK) })
 	}
 	wg.Wait()
+	ex.answered = time.Since(ex.start)
 
 	body := append(make([]byte, 0, 512*len(outcomes)), `{"results":[`...)
 	failed := 0

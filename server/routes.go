@@ -45,18 +45,19 @@ func (s *Server) routes() *router.Router {
 
 // exchange is one request's bookkeeping, from its last byte to its answer.
 type exchange struct {
-	id      string
-	idGiven bool // by the caller
-	start   time.Time
-	model   *served // nil until it is known
-	lease   lease   // on model; released when the exchange is finished
-	err     error   // what the client was told about, in full; nil if all went well
-	timing  timing
-	images  int           // whose answers were asked for
-	batch   int           // the largest batch that one of them was in
-	output  time.Duration // what it took to make the answer's tensors
-	span    trace.Span    // nil when requests are not traced
-	ctx     requestContext
+	id       string
+	idGiven  bool // by the caller
+	start    time.Time
+	model    *served // nil until it is known
+	lease    lease   // on model; released when the exchange is finished
+	err      error   // what the client was told about, in full; nil if all went well
+	timing   timing
+	images   int           // whose answers were asked for
+	batch    int           // the largest batch that one of them was in
+	answered time.Duration // when the model had answered, from the start; 0 if it has not
+	span     trace.Span    // nil when requests are not traced
+	ctx      requestContext
+	v2       exchangeContext // of a request of the protocol
 }
 
 const exchangeKey = "torchlit.exchange"

@@ -55,7 +55,9 @@ func (s *statistics) request(ex *exchange, ok bool) {
 	s.queue.add(ex.timing.queue)
 	s.input.add(ex.timing.decode)
 	s.infer.add(ex.timing.inference)
-	s.output.add(ex.output)
+	if ex.answered > 0 {
+		s.output.add(ex.timing.total - ex.answered)
+	}
 }
 
 // image counts an image that the model answered.

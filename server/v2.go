@@ -22,11 +22,12 @@ func (s *Server) routesV2(r *router.Router) {
 	h := &oip.Handler{
 		Backend: s.Backend(), Fail: s.writeError, Admin: s.admit,
 		MaxBody: s.cfg.MaxBodyBytes, MaxTimeout: s.cfg.MaxTimeout,
-		Context: func(ctx *fasthttp.RequestCtx, timeout time.Duration) (context.Context, func()) {
+		Begin: func(ctx *fasthttp.RequestCtx, timeout time.Duration) context.Context {
 			ex := exchangeOf(ctx)
-			rctx := s.begin(ctx, ex, timeout)
-			return &exchangeContext{rctx, ex, caller{ex.id, &ctx.Request.Header}}, ex.ctx.finish
+			ex.v2 = exchangeContext{s.begin(ctx, ex, timeout), ex, caller{ex.id, &ctx.Request.Header}}
+			return &ex.v2
 		},
+		End: func(ctx *fasthttp.RequestCtx) { exchangeOf(ctx).ctx.finish() },
 	}
 	h.Routes(r)
 }

@@ -2,18 +2,19 @@ package server
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/torchlit/torchlit/server/oip"
 )
 
-// imagesOf finds the images in a request's one input. They point into the request.
-func (m *served) imagesOf(inputs []oip.Tensor) ([][]byte, encoding, error) {
+// imagesOf finds the images in a request's one input. They point into the request. The list is in the memory of room if that holds it.
+func (m *served) imagesOf(inputs []oip.Tensor, room [][]byte) ([][]byte, encoding, error) {
 	if len(inputs) != 1 {
 		return nil, 0, badRequest("bad_inputs", fmt.Sprintf("The request has %d inputs; model %q takes one, %q or %q.", len(inputs), m.Name, v2Input, v2Image))
 	}
 	t := &inputs[0]
 	if t.Name == "" { // a raw binary request: the bytes tell
-		return [][]byte{t.Raw}, m.guess(t.Raw), nil
+		return append(room, t.Raw), m.guess(t.Raw), nil
 	}
 	enc, ok := m.encodingOf(t)
 	switch {
@@ -27,7 +28,7 @@ func (m *served) imagesOf(inputs []oip.Tensor) ([][]byte, encoding, error) {
 	case enc == encoded:
 		return t.Elements, enc, nil
 	}
-	return cut(t.Raw, int(t.Shape[0])), enc, nil
+	return cut(t.Raw, int(t.Shape[0]), room), enc, nil
 }
 
 // encodingOf tells by a tensor's name, datatype and shape how its images come.
@@ -82,10 +83,10 @@ func (m *served) guess(raw []byte) encoding {
 }
 
 // cut parts a tensor into n images.
-func cut(raw []byte, n int) [][]byte {
-	images, size := make([][]byte, n), len(raw)/n
-	for i := range images {
-		images[i] = raw[i*size : (i+1)*size]
+func cut(raw []byte, n int, room [][]byte) [][]byte {
+	images, size := slices.Grow(room, n), len(raw)/n
+	for i := range n {
+		images = append(images, raw[i*size:(i+1)*size])
 	}
 	return images
 }

@@ -36,7 +36,8 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	if err != nil {
 		return nil, err
 	}
-	images, enc, err := m.imagesOf(req.Inputs)
+	a := new(v2answer)
+	images, enc, err := m.imagesOf(req.Inputs, a.image[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -48,22 +49,25 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	if err := b.runAll(ctx, ex, images, enc, priority, rows{raw, classes}); err != nil {
 		return nil, err
 	}
-	begin := time.Now()
-	resp := &struct { // in one piece
-		oip.InferResponse
-		outputs [1]oip.Tensor
-		shape   [2]int64
-	}{shape: [2]int64{int64(len(images)), int64(classes)}}
-	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: resp.shape[:], Raw: raw}
+	ex.answered = time.Since(ex.start)
+	a.shape = [2]int64{int64(len(images)), int64(classes)}
+	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: a.shape[:], Raw: raw}
 	for _, o := range req.Outputs {
 		if o.Classification > 0 {
 			out = oip.Classify(out, o.Classification, m.Labels)
 		}
 	}
-	resp.outputs[0] = out
-	resp.InferResponse = oip.InferResponse{Model: m.Name, Version: m.Version, ID: req.ID, Outputs: resp.outputs[:]}
-	ex.output = time.Since(begin)
-	return &resp.InferResponse, nil
+	a.outputs[0] = out
+	a.InferResponse = oip.InferResponse{Model: m.Name, Version: m.Version, ID: req.ID, Outputs: a.outputs[:]}
+	return &a.InferResponse, nil
+}
+
+// v2answer is a response in one piece of memory with what it points to, and with the request's image if there is only one.
+type v2answer struct {
+	oip.InferResponse
+	outputs [1]oip.Tensor
+	shape   [2]int64
+	image   [1][]byte
 }
 
 // rows is a tensor FP32 [N, classes] as it goes over the wire. Several goroutines may put rows of their own.

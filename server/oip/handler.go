@@ -15,9 +15,10 @@ type Handler struct {
 	// Backend answers.
 	Backend Backend
 
-	// Context makes the context of a request: it ends with the deadline (timeout from the request's last byte on, the
-	// server's own where that is 0) and when the client leaves. end is called before the handler returns.
-	Context func(ctx *fasthttp.RequestCtx, timeout time.Duration) (rctx context.Context, end func())
+	// Begin makes the context of a request: it ends with the deadline (timeout from the request's last byte on, the
+	// server's own where that is 0) and when the client leaves. End follows before the handler returns.
+	Begin func(ctx *fasthttp.RequestCtx, timeout time.Duration) context.Context
+	End   func(ctx *fasthttp.RequestCtx)
 
 	// Fail answers with an error, an *Error among others.
 	Fail func(ctx *fasthttp.RequestCtx, err error)

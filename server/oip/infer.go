@@ -42,8 +42,8 @@ func (h *Handler) infer(ctx *fasthttp.RequestCtx) {
 		h.Fail(ctx, err)
 		return
 	}
-	rctx, end := h.Context(ctx, timeout)
-	defer end()
+	rctx := h.Begin(ctx, timeout)
+	defer h.End(ctx)
 	resp, err := h.Backend.Infer(rctx, req)
 	if err != nil {
 		h.Fail(ctx, err)

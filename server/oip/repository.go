@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/valyala/fasthttp"
@@ -23,23 +24,15 @@ func (h *Handler) index(ctx *fasthttp.RequestCtx) {
 }
 
 func (h *Handler) load(ctx *fasthttp.RequestCtx) {
-	h.change(ctx, func(name string, parameters map[string]any) error {
-		rctx, end := h.Context(ctx, h.MaxTimeout) // a large model takes its time
-		defer end()
-		return h.Backend.Load(rctx, name, parameters)
-	})
+	h.change(ctx, h.Backend.Load)
 }
 
 func (h *Handler) unload(ctx *fasthttp.RequestCtx) {
-	h.change(ctx, func(name string, _ map[string]any) error {
-		rctx, end := h.Context(ctx, h.MaxTimeout)
-		defer end()
-		return h.Backend.Unload(rctx, name)
-	})
+	h.change(ctx, func(rctx context.Context, name string, _ map[string]any) error { return h.Backend.Unload(rctx, name) })
 }
 
 // change answers a call that changes what is served: with an empty object, as clients expect.
-func (h *Handler) change(ctx *fasthttp.RequestCtx, f func(name string, parameters map[string]any) error) {
+func (h *Handler) change(ctx *fasthttp.RequestCtx, f func(rctx context.Context, name string, parameters map[string]any) error) {
 	if err := h.Admin(ctx); err != nil {
 		h.Fail(ctx, err)
 		return
@@ -51,8 +44,10 @@ func (h *Handler) change(ctx *fasthttp.RequestCtx, f func(name string, parameter
 		h.Fail(ctx, err)
 		return
 	}
+	rctx := h.Begin(ctx, h.MaxTimeout) // a large model takes its time
+	defer h.End(ctx)
 	name, _ := named(ctx)
-	h.reply(ctx, struct{}{}, f(name, ask.Parameters))
+	h.reply(ctx, struct{}{}, f(rctx, name, ask.Parameters))
 }
 
 // readBody reads a body of JSON; none is as good as an empty object.
