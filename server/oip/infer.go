@@ -54,9 +54,13 @@ func (h *Handler) infer(ctx *fasthttp.RequestCtx) {
 
 // body is the request's body, unpacked.
 func (h *Handler) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	given := ctx.Request.Header.ContentEncoding()
+	if len(given) == 0 {
+		return ctx.Request.Body(), nil
+	}
 	var body []byte
 	var err error
-	switch encoding := string(bytes.ToLower(bytes.TrimSpace(ctx.Request.Header.Peek(fasthttp.HeaderContentEncoding)))); encoding {
+	switch encoding := string(bytes.ToLower(bytes.TrimSpace(given))); encoding {
 	case "", "identity":
 		return ctx.Request.Body(), nil
 	case "gzip":
@@ -151,11 +155,11 @@ const worthPacking = 1 << 10
 // pack makes body the response, in the encoding that the client likes best.
 func pack(ctx *fasthttp.RequestCtx, body []byte) {
 	h := &ctx.Response.Header
-	accept := ctx.Request.Header.Peek(fasthttp.HeaderAcceptEncoding)
-	switch {
-	case len(accept) == 0 || len(body) < worthPacking:
+	if len(body) < worthPacking {
 		ctx.SetBody(body)
 		return
+	}
+	switch {
 	case ctx.Request.Header.HasAcceptEncoding("gzip"):
 		h.SetContentEncoding("gzip")
 		ctx.SetBody(fasthttp.AppendGzipBytesLevel(nil, body, fasthttp.CompressBestSpeed))
