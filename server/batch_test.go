@@ -10,10 +10,14 @@ import (
 	"github.com/torchlit/torchlit/batching"
 )
 
-// colourRunner runs byColour for a batch, the second and later batches only when let go on.
-type colourRunner struct{ pass chan struct{} }
+// colourRunner runs byColour for a batch when it is let go on; it tells that one has begun.
+type colourRunner struct{ began, pass chan struct{} }
 
 func (r colourRunner) Run(in [][]byte, out [][]float32) error {
+	select {
+	case r.began <- struct{}{}:
+	default:
+	}
 	<-r.pass
 	for i, pixels := range in {
 		out[i] = colourShares(pixels)
@@ -31,9 +35,9 @@ func TestConcurrentClientsAreBatched(t *testing.T) {
 	observer := metrics.Model("colours", "1").Observer()
 	enqueued := observer.Enqueued
 	observer.Enqueued = func(depth int) { enqueued(depth); waiting <- struct{}{} }
-	pass := make(chan struct{})
+	began, pass := make(chan struct{}, 1), make(chan struct{})
 	b, err := batching.Open(batching.Config[[]byte, []float32]{
-		NewRunner: func(int) (batching.Runner[[]byte, []float32], error) { return colourRunner{pass}, nil },
+		NewRunner: func(int) (batching.Runner[[]byte, []float32], error) { return colourRunner{began, pass}, nil },
 		MaxBatch:  16, Observer: observer,
 	})
 	if err != nil {
@@ -57,6 +61,9 @@ func TestConcurrentClientsAreBatched(t *testing.T) {
 				t.Errorf("client %d got %s; want %s", i, got, want)
 			}
 		})
+		if i == 0 {
+			<-began // alone; else the first batch might be full
+		}
 	}
 	for range clients {
 		<-waiting
