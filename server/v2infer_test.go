@@ -263,7 +263,7 @@ func TestV2OversizeIsSplit(t *testing.T) {
 	metrics := NewMetrics(nil)
 	pass := make(chan struct{})
 	close(pass)
-	h := open(t, Config{Models: []Model{batched(t, metrics, 4, 3, colourRunner{pass})}, Metrics: metrics})
+	h := open(t, Config{Models: []Model{batched(t, metrics, 4, 3, colourRunner{nil, pass})}, Metrics: metrics})
 	const n = 100
 	raw := make([]byte, n*192)
 	for i := range n {
@@ -308,7 +308,7 @@ func TestV2OversizeIsSplit(t *testing.T) {
 func TestV2OversizeIsRefusedAtOnce(t *testing.T) {
 	metrics := NewMetrics(nil)
 	pass := make(chan struct{})
-	m := batched(t, metrics, 1, 1, colourRunner{pass})
+	m := batched(t, metrics, 1, 1, colourRunner{nil, pass})
 	t.Cleanup(func() { close(pass) })
 	h := open(t, Config{Models: []Model{m}, Metrics: metrics})
 	ctx, cancel := context.WithCancel(t.Context())
