@@ -30,7 +30,7 @@ func BenchmarkServerAgainstEngine(b *testing.B) {
 	const clients, turn = 64, 4 * time.Second
 	dir := writeModel(b, "resnet18", resnet.ImageNetStem, 1000, 224)
 	s := serveModel(b, "--models", dir)
-	engine := openEngine(b, dir)
+	engine := openEngine(b, dir, predict.Options{})
 	photos := make([][]byte, 16)
 	for i := range photos {
 		photos[i] = photo(b, 500, 375, uint64(i))
@@ -74,8 +74,8 @@ func BenchmarkLoneClient(b *testing.B) {
 func BenchmarkTensorAgainstEngine(b *testing.B) {
 	torchtest.Need(b)
 	dir := writeModel(b, "resnet18", resnet.ImageNetStem, 10, 32)
-	s := serveModel(b, "--models", dir)
-	engine := openEngine(b, dir)
+	s := serveModel(b, "--models", dir, "--threads", "1", "--runners", "1")
+	engine := openEngine(b, dir, predict.Options{Threads: 1, Runners: 1}) // the threads of two engines would wake each other
 	in, out := engine.in[:1], engine.out[:1]
 	url := s.url + "/v2/models/" + filepath.Base(dir) + "/infer"
 	send := func() error {
@@ -122,11 +122,11 @@ type bareEngine struct {
 	perTurn int
 }
 
-func openEngine(b *testing.B, dir string) *bareEngine {
+func openEngine(b *testing.B, dir string, options predict.Options) *bareEngine {
 	b.Helper()
 	runtime.LockOSThread()
 	b.Cleanup(runtime.UnlockOSThread)
-	model, err := predict.Open(dir, predict.Options{})
+	model, err := predict.Open(dir, options)
 	require.NoError(b, err)
 	runner, err := model.NewRunner()
 	require.NoError(b, err)
