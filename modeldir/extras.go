@@ -14,6 +14,12 @@ const (
 	StemCIFAR    = "cifar" // 3×3 convolution of stride 1, no max-pool
 )
 
+// What a TorchScript program returns.
+const (
+	OutputLogits        = "logits"
+	OutputProbabilities = "probabilities"
+)
+
 // Extras is what torchlit.json says: what timm's config.json has no place for.
 // Every key may be absent, and so may the file. Keys that are not listed here
 // are kept and written back.
@@ -26,6 +32,9 @@ type Extras struct {
 	// Temperature ("temperature") divides the logits before the softmax so that
 	// probabilities mean what they say; nil when not calibrated.
 	Temperature *float64
+	// Output ("output") is what a TorchScript program returns: OutputLogits, which
+	// stands for "" too, or OutputProbabilities. Other networks return logits.
+	Output string
 	// Int8 ("int8") is the calibration of the quantized engine, in its words.
 	Int8 json.RawMessage
 	// DriftReference ("drift_reference") is the file, relative to the folder,
@@ -72,6 +81,7 @@ func readExtras(file string) (e Extras, stated bool, err error) {
 		o.take("accuracy", &e.Accuracy, "a ratio between 0 and 1"),
 		o.take("accuracy_on", &e.AccuracyOn, "a string"),
 		o.take("temperature", &e.Temperature, "a number above 0"),
+		o.take("output", &e.Output, `"logits" or "probabilities"`),
 		o.take("int8", &e.Int8, ""),
 		o.take("drift_reference", &e.DriftReference, "the name of a file in the folder"),
 	} {
@@ -107,6 +117,9 @@ func (e *Extras) check(file string) error {
 	if e.Temperature != nil && !(*e.Temperature > 0) {
 		return o.wrong("temperature", fmt.Sprint(*e.Temperature), "a number above 0")
 	}
+	if e.Output != "" && e.Output != OutputLogits && e.Output != OutputProbabilities {
+		return o.wrong("output", fmt.Sprintf("%q", e.Output), `"logits" or "probabilities"`)
+	}
 	if e.DriftReference != "" && !filepath.IsLocal(e.DriftReference) {
 		return o.wrong("drift_reference", fmt.Sprintf("%q", e.DriftReference), "the name of a file inside of the folder")
 	}
@@ -129,6 +142,9 @@ func (e *Extras) encode() ([]byte, error) {
 	}
 	if e.Temperature != nil {
 		m.add("temperature", *e.Temperature)
+	}
+	if e.Output != "" {
+		m.add("output", e.Output)
 	}
 	if e.Int8 != nil {
 		m.add("int8", e.Int8)

@@ -1,6 +1,9 @@
 package predict
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // costTable holds measured times of batches, by rising size.
 type costTable []costPoint
@@ -36,22 +39,43 @@ func (t costTable) of(n int) time.Duration {
 // taken in proportion.
 const warmBudget = 3 * time.Second
 
-// warm runs batches of rising size, each twice: the first time oneDNN generates
-// the code for that size and the memory is touched, the second time is measured.
-// The measurement keeps the rising order that a cost must have.
-func (r *Runner) warm() (costTable, error) {
+// Runs of a size that are timed: their median counts. A size that takes long is timed
+// once, since what disturbs a run does not last so long.
+const (
+	timedRuns = 3
+	longRun   = 200 * time.Millisecond
+)
+
+// warm runs batches of rising size: a few untimed runs of each, in which code is
+// generated and memory touched, then some that are measured. The measurement keeps
+// the rising order that a cost must have.
+func (r *Runner) warm(untimed int) (costTable, error) {
 	var table costTable
 	begin := time.Now()
 	logits := make([]float32, r.maxBatch*r.classes)
+	run := func(n int) (time.Duration, error) {
+		start := time.Now()
+		err := r.executor.Run(r.staging[:n*r.imageBytes], n, logits[:n*r.classes])
+		return time.Since(start), err
+	}
 	for n := 1; ; n = min(2*n, r.maxBatch) {
-		var took time.Duration
-		for range 2 {
-			start := time.Now()
-			if err := r.engine.Run(r.staging[:n*r.imageBytes], n, logits[:n*r.classes]); err != nil {
+		for range untimed {
+			if _, err := run(n); err != nil {
 				return nil, err
 			}
-			took = time.Since(start)
 		}
+		var times []time.Duration
+		for len(times) < timedRuns {
+			took, err := run(n)
+			if err != nil {
+				return nil, err
+			}
+			if times = append(times, took); took > longRun {
+				break
+			}
+		}
+		slices.Sort(times)
+		took := times[len(times)/2]
 		if len(table) > 0 {
 			took = max(took, table[len(table)-1].took)
 		}

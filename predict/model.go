@@ -20,9 +20,9 @@ import (
 
 // Network is everything that decides what a model answers.
 type Network struct {
-	Spec          resnet.Spec
-	Weights       Weights // read while New runs, not after
-	Width, Height int     // of the images, in pixels
+	Spec          resnet.Spec // none of a TorchScript module
+	Weights       Weights     // read while New runs, not after
+	Width, Height int         // of the images, in pixels
 	Mean, Std     [3]float32
 	Temperature   float64 // of the softmax; 0 means 1
 }
@@ -86,11 +86,12 @@ func (o *Options) ensureDefaults() error {
 type Model struct {
 	network Network
 	options Options
+	classes int
 	folder  *modeldir.Folder // nil when there is none
 
 	mu     sync.Mutex
-	engine *engine.Engine // never run; the runners share its weights
-	cost   costTable      // of the first runner that was made
+	shared network   // never run; the runners share its weights
+	cost   costTable // of the first runner that was made
 }
 
 // New builds a model. The caller closes it.
@@ -127,7 +128,7 @@ func New(n Network, opts Options) (*Model, error) {
 		return nil, err
 	}
 	n.Weights = nil
-	return &Model{network: n, options: opts, engine: e}, nil
+	return &Model{network: n, options: opts, classes: int(n.Spec.NumClasses), shared: fused{e}}, nil
 }
 
 // Options returns what the model was opened with, defaults filled in.
@@ -140,7 +141,7 @@ func (m *Model) Network() Network { return m.network }
 func (m *Model) ImageBytes() int { return m.network.Height * m.network.Width * 3 }
 
 // Classes is the length of one answer.
-func (m *Model) Classes() int { return int(m.network.Spec.NumClasses) }
+func (m *Model) Classes() int { return m.classes }
 
 // Cost returns how long a batch of n takes, as the first Runner measured it in
 // its warm-up and interpolated between. Before there was a Runner it returns 0.
@@ -159,22 +160,22 @@ func (m *Model) NewRunner() (*Runner, error) {
 		return nil, err
 	}
 	m.mu.Lock()
-	if m.engine == nil {
+	if m.shared == nil {
 		m.mu.Unlock()
 		return nil, errors.New("cannot make a runner: the model is closed")
 	}
-	e, err := m.engine.Share()
+	e, err := m.shared.share()
 	measured := m.cost.known()
 	m.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	r := &Runner{
-		engine: e, maxBatch: m.options.MaxBatch, imageBytes: m.ImageBytes(), classes: m.Classes(),
+		executor: e, maxBatch: m.options.MaxBatch, imageBytes: m.ImageBytes(), classes: m.Classes(),
 		temperature: m.network.Temperature,
 		staging:     make([]byte, m.options.MaxBatch*m.ImageBytes()),
 	}
-	cost, err := r.warm()
+	cost, err := r.warm(m.shared.untimed())
 	if err != nil {
 		r.Close()
 		return nil, fmt.Errorf("cannot warm up: %w", err)
@@ -191,8 +192,8 @@ func (m *Model) NewRunner() (*Runner, error) {
 func (m *Model) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.engine != nil {
-		m.engine.Close()
-		m.engine = nil
+	if m.shared != nil {
+		m.shared.Close()
+		m.shared = nil
 	}
 }

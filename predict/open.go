@@ -20,8 +20,7 @@ func Open(dir string, opts Options) (*Model, error) {
 // OpenFolder is Open for a folder that was read before.
 func OpenFolder(folder *modeldir.Folder, opts Options) (*Model, error) {
 	if folder.Weights.Format == modeldir.TorchScript {
-		return nil, fmt.Errorf("cannot serve %q: its weights are in %s format; save them as %s",
-			folder.Weights.Path, folder.Weights.Format, modeldir.SafetensorsFile)
+		return openScriptModel(folder, opts)
 	}
 	spec, err := resnet.Describe(folder.Config.Architecture, resnet.Stem(folder.Extras.Stem), int64(folder.Config.NumClasses))
 	if err != nil {
@@ -43,6 +42,27 @@ func OpenFolder(folder *modeldir.Folder, opts Options) (*Model, error) {
 	}
 	m.folder = folder
 	return m, nil
+}
+
+// openScriptModel opens a folder whose network is a TorchScript module. One that takes
+// a single image at a time is served so: Options tells.
+func openScriptModel(folder *modeldir.Folder, opts Options) (*Model, error) {
+	if err := opts.ensureDefaults(); err != nil {
+		return nil, err
+	}
+	s, batches, err := openScript(folder)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve model folder %q: %w", folder.Dir, err)
+	}
+	if !batches {
+		opts.MaxBatch = 1
+	}
+	p := folder.Preprocess()
+	n := Network{Width: p.Width, Height: p.Height, Mean: p.Mean, Std: p.Std, Temperature: 1}
+	if t := folder.Extras.Temperature; t != nil {
+		n.Temperature = *t
+	}
+	return &Model{network: n, options: opts, classes: folder.Config.NumClasses, shared: s, folder: folder}, nil
 }
 
 // Folder returns the folder that the model was opened from, nil if it was made

@@ -1,27 +1,31 @@
 package predict
 
 import (
+	"encoding/binary"
 	"fmt"
-
-	"github.com/torchlit/torchlit/torch/engine"
+	"math"
+	"slices"
 )
 
 // Runner runs batches for one goroutine that is locked to its OS thread: the
 // thread keeps libtorch's team of threads. It satisfies
 // batching.Runner[[]byte, []float32].
 type Runner struct {
-	engine      *engine.Engine
+	executor    executor // nil once closed
 	maxBatch    int
 	imageBytes  int
 	classes     int
 	temperature float64
-	staging     []byte // maxBatch images, in a row
+	staging     []byte    // maxBatch images, in a row
+	planes      []float32 // likewise, of images that came as floats; made when one comes
 }
 
 // Run fills out[i] with the probabilities of the classes of image in[i], which
-// is 8-bit RGB, height·width·3 bytes. They sum to 1 and belong to the caller;
+// is 8-bit RGB, height·width·3 bytes; or, four times as long, 3·height·width
+// float32, little-endian, plane by plane, normalised already. They sum to 1 and belong to the caller;
 // they are softmax(logits / temperature). The images are copied first thing. It
-// allocates nothing but the answers, all of one batch in one block.
+// allocates nothing but the answers, all of one batch in one block, where the images
+// are bytes.
 func (r *Runner) Run(in [][]byte, out [][]float32) error {
 	logits, err := r.run(in)
 	if err != nil {
@@ -50,18 +54,72 @@ func (r *Runner) run(in [][]byte) ([]float32, error) {
 	if len(in) < 1 || len(in) > r.maxBatch {
 		return nil, fmt.Errorf("cannot run a batch of %d images: it takes 1 to %d", len(in), r.maxBatch)
 	}
+	bytes := 0
 	for i, image := range in {
-		if len(image) != r.imageBytes {
-			return nil, fmt.Errorf("cannot run image %d of the batch: it has %d bytes, want %d", i, len(image), r.imageBytes)
+		switch len(image) {
+		case r.imageBytes:
+			copy(r.staging[bytes*r.imageBytes:], image)
+			bytes++
+		case floatBytes * r.imageBytes:
+		default:
+			return nil, fmt.Errorf("cannot run image %d of the batch: it has %d bytes, want %d, or %d of floats",
+				i, len(image), r.imageBytes, floatBytes*r.imageBytes)
 		}
-		copy(r.staging[i*r.imageBytes:], image)
 	}
 	logits := make([]float32, len(in)*r.classes)
-	if err := r.engine.Run(r.staging[:len(in)*r.imageBytes], len(in), logits); err != nil {
-		return nil, err
+	if bytes == len(in) {
+		return logits, r.executor.Run(r.staging[:bytes*r.imageBytes], bytes, logits)
 	}
-	return logits, nil
+	return logits, r.runMixed(in, bytes, logits)
+}
+
+// runMixed runs a batch with floats in it: first the images that are bytes, which are
+// staged, then the others. Two runs take longer than one; but callers send the one
+// or the other, and seldom meet.
+func (r *Runner) runMixed(in [][]byte, bytes int, logits []float32) error {
+	floats := len(in) - bytes
+	r.planes = slices.Grow(r.planes[:0], floats*r.imageBytes)[:floats*r.imageBytes]
+	f := 0
+	for _, image := range in {
+		if len(image) == floatBytes*r.imageBytes {
+			readFloats(r.planes[f*r.imageBytes:(f+1)*r.imageBytes], image)
+			f++
+		}
+	}
+	answers := make([]float32, len(logits))
+	if bytes > 0 {
+		if err := r.executor.Run(r.staging[:bytes*r.imageBytes], bytes, answers[:bytes*r.classes]); err != nil {
+			return err
+		}
+	}
+	if err := r.executor.RunPlanes(r.planes, floats, answers[bytes*r.classes:]); err != nil {
+		return err
+	}
+	ofBytes, ofFloats := answers[:bytes*r.classes], answers[bytes*r.classes:]
+	for i, image := range in {
+		from := &ofBytes
+		if len(image) != r.imageBytes {
+			from = &ofFloats
+		}
+		copy(logits[i*r.classes:(i+1)*r.classes], *from)
+		*from = (*from)[r.classes:]
+	}
+	return nil
+}
+
+const floatBytes = 4
+
+// readFloats reads little-endian floats. src may begin anywhere in memory.
+func readFloats(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[floatBytes*i:]))
+	}
 }
 
 // Close frees the runner. Closing twice does nothing.
-func (r *Runner) Close() { r.engine.Close() }
+func (r *Runner) Close() {
+	if r.executor != nil {
+		r.executor.Close()
+		r.executor = nil
+	}
+}

@@ -30,16 +30,21 @@ struct tl_engine {
 namespace torchlit {
 namespace {
 
+// make_room makes the staging tensor hold n images.
+void make_room(tl_engine &e, int64_t n) {
+  const tl_engine_config &c = e.program->config;
+  if (!e.staging.defined() || e.staging.size(0) < n) {
+    e.staging = at::empty({n, 3, c.height, c.width}, at::kFloat, std::nullopt, std::nullopt,
+                          std::nullopt, at::MemoryFormat::ChannelsLast);
+  }
+}
+
 // stage writes n images into the staging tensor as normalised floats, and
 // returns the part that it wrote. A table of 256 floats a channel gives exactly
 // the value that dividing, subtracting and dividing again would.
 at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
   const Program &p = *e.program;
-  if (!e.staging.defined() || e.staging.size(0) < n) {
-    e.staging = at::empty({n, 3, p.config.height, p.config.width}, at::kFloat,
-                          std::nullopt, std::nullopt, std::nullopt,
-                          at::MemoryFormat::ChannelsLast);
-  }
+  make_room(e, n);
   float *dst = e.staging.data_ptr<float>();
   const auto &[red, green, blue] = p.normalized;
   const int64_t pixels = n * p.config.height * p.config.width;
@@ -51,7 +56,18 @@ at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
   return e.staging.narrow(0, 0, n);
 }
 
-void run_chunk(tl_engine &e, const uint8_t *images, int64_t n, float *logits) {
+// The other stage takes planes, which are normalised already: it changes their
+// layout alone.
+at::Tensor stage(tl_engine &e, const float *planes, int64_t n) {
+  const tl_engine_config &c = e.program->config;
+  make_room(e, n);
+  at::Tensor staged = e.staging.narrow(0, 0, n);
+  staged.copy_(at::from_blob(const_cast<float *>(planes), {n, 3, c.height, c.width}, at::kFloat));
+  return staged;
+}
+
+template <class Value>
+void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits) {
   const Program &p = *e.program;
   std::vector<at::Tensor> slots(p.config.slots);
   slots[0] = stage(e, images, n);
@@ -87,6 +103,24 @@ void run_chunk(tl_engine &e, const uint8_t *images, int64_t n, float *logits) {
   }
 }
 
+// run runs a batch chunk by chunk. A Value is a byte of a pixel or a float of a
+// plane; an image has as many of either.
+template <class Value>
+int32_t run(tl_engine *engine, const Value *images, int64_t n, float *logits, tl_error *err) {
+  return guard(err, [&] {
+    c10::InferenceMode inference;
+    const tl_engine_config &c = engine->program->config;
+    const int64_t chunk = engine->program->chunk;
+    for (int64_t chunks = (n + chunk - 1) / chunk; chunks > 0; chunks--) {
+      const int64_t part = (n + chunks - 1) / chunks;
+      run_chunk(*engine, images, part, logits);
+      images += part * c.height * c.width * 3;
+      logits += part * c.classes;
+      n -= part;
+    }
+  });
+}
+
 } // namespace
 
 int32_t engine_open(const tl_engine_config *config, const tl_step *steps, int64_t nsteps,
@@ -103,18 +137,12 @@ int32_t engine_share(const tl_engine *engine, tl_engine **out, tl_error *err) {
 
 int32_t engine_run(tl_engine *engine, const uint8_t *images, int64_t n, float *logits,
                    tl_error *err) {
-  return guard(err, [&] {
-    c10::InferenceMode inference;
-    const tl_engine_config &c = engine->program->config;
-    const int64_t chunk = engine->program->chunk;
-    for (int64_t chunks = (n + chunk - 1) / chunk; chunks > 0; chunks--) {
-      const int64_t part = (n + chunks - 1) / chunks;
-      run_chunk(*engine, images, part, logits);
-      images += part * c.height * c.width * 3;
-      logits += part * c.classes;
-      n -= part;
-    }
-  });
+  return run(engine, images, n, logits, err);
+}
+
+int32_t engine_run_planes(tl_engine *engine, const float *planes, int64_t n, float *logits,
+                          tl_error *err) {
+  return run(engine, planes, n, logits, err);
 }
 
 int32_t engine_close(tl_engine *engine, tl_error *err) {

@@ -145,6 +145,7 @@ int32_t engine_open(const tl_engine_config *, const tl_step *, int64_t, tl_engin
                     tl_error *);
 int32_t engine_share(const tl_engine *, tl_engine **, tl_error *);
 int32_t engine_run(tl_engine *, const uint8_t *, int64_t, float *, tl_error *);
+int32_t engine_run_planes(tl_engine *, const float *, int64_t, float *, tl_error *);
 int32_t engine_close(tl_engine *, tl_error *);
 int32_t image_resize(const uint8_t *, int64_t, int64_t, uint8_t *, int64_t, int64_t, int32_t,
                      tl_error *);

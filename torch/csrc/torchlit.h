@@ -26,7 +26,7 @@ extern "C" {
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash. headerABI in
 // torch/internal/libtorch changes with it.
-#define TL_ABI 5
+#define TL_ABI 6
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
@@ -278,6 +278,9 @@ typedef struct tl_api {
   int32_t (*engine_share)(const tl_engine *, tl_engine **, tl_error *);
   int32_t (*engine_run)(tl_engine *, const uint8_t *images, int64_t n,
                         float *logits, tl_error *);
+  // The same for [n, 3, height, width] floats that are normalised already.
+  int32_t (*engine_run_planes)(tl_engine *, const float *planes, int64_t n,
+                               float *logits, tl_error *);
   int32_t (*engine_close)(tl_engine *, tl_error *);
 
   // engine_resize.cc: 8-bit RGB, row-major; bilinear unless bicubic is nonzero.

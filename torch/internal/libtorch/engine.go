@@ -82,6 +82,20 @@ func (e *Engine) Run(images []byte, n int, logits []float32) error {
 	return do("engine_run", func(t *errorText) int32 { return rawEngineRun(e.p, images, int64(n), logits, t) })
 }
 
+// RunPlanes is Run for images that are normalised already: n·3·height·width floats,
+// plane by plane.
+func (e *Engine) RunPlanes(planes []float32, n int, logits []float32) error {
+	e.mustBeOpen()
+	c := &e.config
+	if want := n * int(c.Height*c.Width*3); n < 1 || len(planes) != want {
+		return fmt.Errorf("cannot run %d images of %d×%d: got %d floats, want %d", n, c.Width, c.Height, len(planes), want)
+	}
+	if want := n * int(c.Classes); len(logits) != want {
+		return fmt.Errorf("cannot run %d images: room for %d logits, want %d", n, len(logits), want)
+	}
+	return do("engine_run_planes", func(t *errorText) int32 { return rawEngineRunPlanes(e.p, planes, int64(n), logits, t) })
+}
+
 // Close frees the engine. Closing twice does nothing.
 func (e *Engine) Close() {
 	if e.p == nil {

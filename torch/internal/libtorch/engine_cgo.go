@@ -8,11 +8,14 @@ package libtorch
 static int32_t tl_engine_open(const tl_api *a, const tl_engine_config *c, const tl_step *s, int64_t n, tl_engine **out, tl_error *e) { return a->engine_open(c, s, n, out, e); }
 static int32_t tl_engine_share(const tl_api *a, const tl_engine *g, tl_engine **out, tl_error *e) { return a->engine_share(g, out, e); }
 static int32_t tl_engine_run(const tl_api *a, tl_engine *g, const uint8_t *images, int64_t n, float *logits, tl_error *e) { return a->engine_run(g, images, n, logits, e); }
+static int32_t tl_engine_run_planes(const tl_api *a, tl_engine *g, const float *planes, int64_t n, float *logits, tl_error *e) { return a->engine_run_planes(g, planes, n, logits, e); }
 static int32_t tl_engine_close(const tl_api *a, tl_engine *g, tl_error *e) { return a->engine_close(g, e); }
 static int32_t tl_image_resize(const tl_api *a, const uint8_t *src, int64_t h, int64_t w, uint8_t *dst, int64_t dh, int64_t dw, int32_t bicubic, tl_error *e) { return a->image_resize(src, h, w, dst, dh, dw, bicubic, e); }
 
 #cgo noescape tl_engine_run
 #cgo nocallback tl_engine_run
+#cgo noescape tl_engine_run_planes
+#cgo nocallback tl_engine_run_planes
 #cgo noescape tl_image_resize
 #cgo nocallback tl_image_resize
 */
@@ -45,6 +48,11 @@ func rawEngineShare(engine unsafe.Pointer, out *unsafe.Pointer, e *errorText) in
 
 func rawEngineRun(engine unsafe.Pointer, images []byte, n int64, logits []float32, e *errorText) int32 {
 	return int32(C.tl_engine_run(table, (*C.tl_engine)(engine), bytePointer(images), C.int64_t(n),
+		(*C.float)(unsafe.SliceData(logits)), e.c()))
+}
+
+func rawEngineRunPlanes(engine unsafe.Pointer, planes []float32, n int64, logits []float32, e *errorText) int32 {
+	return int32(C.tl_engine_run_planes(table, (*C.tl_engine)(engine), (*C.float)(unsafe.SliceData(planes)), C.int64_t(n),
 		(*C.float)(unsafe.SliceData(logits)), e.c()))
 }
 

@@ -123,6 +123,9 @@ func rawEngineOpen(*EngineConfig, []Step, *unsafe.Pointer, *errorText) int32 { p
 func rawEngineShare(unsafe.Pointer, *unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 
 func rawEngineRun(unsafe.Pointer, []byte, int64, []float32, *errorText) int32 { panic(unreachable) }
+func rawEngineRunPlanes(unsafe.Pointer, []float32, int64, []float32, *errorText) int32 {
+	panic(unreachable)
+}
 
 func rawEngineClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 

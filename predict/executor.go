@@ -1,0 +1,28 @@
+package predict
+
+import "github.com/torchlit/torchlit/torch/engine"
+
+// executor runs batches for one goroutine: the native engine, or a TorchScript
+// module. images are n·height·width·3 bytes, planes n·3·height·width floats that
+// are normalised already, logits n·classes.
+type executor interface {
+	Run(images []byte, n int, logits []float32) error
+	RunPlanes(planes []float32, n int, logits []float32) error
+	Close()
+}
+
+// network is what the executors of a model have in common. Close frees it when the
+// last of them is closed, too.
+type network interface {
+	share() (executor, error)
+	untimed() int // runs of a size before its time means something
+	Close()
+}
+
+// fused is a network that the native engine runs.
+type fused struct{ *engine.Engine }
+
+func (f fused) share() (executor, error) { return f.Share() }
+
+// untimed: in the first run of a size oneDNN generates code and memory is touched.
+func (fused) untimed() int { return 1 }
