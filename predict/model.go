@@ -165,7 +165,7 @@ func (m *Model) NewRunner() (*Runner, error) {
 		return nil, errors.New("cannot make a runner: the model is closed")
 	}
 	e, err := m.shared.share()
-	measured := m.cost.known()
+	untimed, measured := m.shared.untimed(), m.cost.known()
 	m.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func (m *Model) NewRunner() (*Runner, error) {
 		temperature: m.network.Temperature,
 		staging:     make([]byte, m.options.MaxBatch*m.ImageBytes()),
 	}
-	cost, err := r.warm(m.shared.untimed())
+	cost, err := r.warm(untimed)
 	if err != nil {
 		r.Close()
 		return nil, fmt.Errorf("cannot warm up: %w", err)
