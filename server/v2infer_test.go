@@ -308,7 +308,8 @@ func TestV2OversizeIsSplit(t *testing.T) {
 func TestV2OversizeIsRefusedAtOnce(t *testing.T) {
 	metrics := NewMetrics(nil)
 	pass := make(chan struct{})
-	m := batched(t, metrics, 1, 1, colourRunner{nil, pass})
+	began := make(chan struct{}, 1)
+	m := batched(t, metrics, 1, 1, colourRunner{began, pass})
 	t.Cleanup(func() { close(pass) })
 	h := open(t, Config{Models: []Model{m}, Metrics: metrics})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -318,7 +319,9 @@ func TestV2OversizeIsRefusedAtOnce(t *testing.T) {
 		return err
 	}
 	left := make(chan error, 8)
-	for range cap(left) { // one runs, one waits, the others find no room
+	go func() { left <- infer(ctx, 1) }()
+	<-began
+	for range cap(left) - 1 { // one waits, the others find no room
 		go func() { left <- infer(ctx, 1) }()
 	}
 	for range cap(left) - 2 {
