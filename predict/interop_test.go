@@ -11,6 +11,7 @@ import (
 
 	"github.com/torchlit/torchlit/internal/interop"
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
 
@@ -57,6 +58,35 @@ func TestInteropTimm(t *testing.T) {
 	for _, n := range list {
 		mustAnswer(t, n.Folder, n.Logits)
 		mustAnswer(t, n.Saved, n.SavedLogits)
+	}
+}
+
+// TestInteropTorchScript serves what torchvision and timm export, of architectures that are not described here.
+func TestInteropTorchScript(t *testing.T) {
+	torchtest.Need(t)
+	python := interop.Python(t, interop.Torch...)
+	root := t.TempDir()
+	const size, n = 64, 3
+	var raw []byte
+	for i := range n {
+		raw = append(raw, seededImage(fmt.Sprintf("image%d", i), size*size*3)...)
+	}
+	file := filepath.Join(root, "images.raw")
+	write(t, file, raw)
+	t.Log(interop.Run(t, python, "testdata/trace_models.py", root, file))
+	data, err := os.ReadFile(filepath.Join(root, "logits.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logits map[string][][]float32
+	if err := json.Unmarshal(data, &logits); err != nil {
+		t.Fatal(err)
+	}
+	if len(logits) != 5 {
+		t.Fatalf("got %d networks", len(logits))
+	}
+	for name, want := range logits {
+		t.Run(name, func(t *testing.T) { mustAnswer(t, filepath.Join(root, name), want) })
 	}
 }
 

@@ -39,6 +39,16 @@ func TestRunsDoNotLeak(t *testing.T) {
 		}
 		other.Close()
 	})
+	dir := mustScript(t, "bright.pt", nil)
+	f("opening modules", 50, func() {
+		m := mustOpen(t, dir, Options{MaxBatch: 4, Threads: 1})
+		r := mustRunner(t, m)
+		if err := r.Run([][]byte{bright(r)}, make([][]float32, 1)); err == nil {
+			t.Fatal("a bright image was answered")
+		}
+		r.Close()
+		m.Close()
+	})
 }
 
 func residentBytes(t *testing.T) int {
