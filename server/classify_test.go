@@ -258,6 +258,7 @@ func TestClassifyErrors(t *testing.T) {
 	f(batching.ErrNoRunner, 503, "model_failed", "1")
 	f(batching.ErrDeadline, 504, "deadline_exceeded", "")
 	f(errors.New("secret: the weights are in /root"), 500, "internal", "")
+	f(fmt.Errorf("%w: secret: line 7 of the module", ErrModelFailed), 500, "model_failed_on_input", "")
 }
 
 func TestClassifyWrongNumberOfLogits(t *testing.T) {

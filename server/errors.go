@@ -39,6 +39,10 @@ var (
 	errAllGone    = errors.New("nobody waits for the answer any more")
 )
 
+// ErrModelFailed is wrapped by what Model.Infer returns when the model's own code failed on this one input, as a TorchScript
+// module may. The error's text goes to the log alone.
+var ErrModelFailed = errors.New("the model failed on the input")
+
 // statusClientGone is what nginx uses for a client that did not wait; it is only ever counted and logged.
 const statusClientGone = 499
 
@@ -58,6 +62,7 @@ var errorTable = []struct {
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
 	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
+	{ErrModelFailed, apiError{fasthttp.StatusInternalServerError, "model_failed_on_input", "The model's own code failed on this image; others are answered. The log has the details under this request's id.", ""}},
 	{errStopped, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server was shut down. Try again shortly.", "draining"}},
 	{errLoading, apiError{fasthttp.StatusServiceUnavailable, "loading", "The server is still loading its model. Try again shortly.", "loading"}},
 	{ErrUnknownModel, apiError{fasthttp.StatusNotFound, "model_not_found", "", ""}},

@@ -140,7 +140,7 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 	}
 	level, message := zap.DebugLevel, "request"
 	switch {
-	case ex.err != nil && public(ex.err) == &errInternal: // also for one image of a list, under status 200
+	case ex.err != nil && public(ex.err).status == fasthttp.StatusInternalServerError: // also for one image of a list, under status 200
 		level, message = zap.ErrorLevel, "request failed"
 	case ex.timing.total >= s.cfg.SlowRequest:
 		level, message = zap.WarnLevel, "slow request"

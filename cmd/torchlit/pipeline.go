@@ -9,6 +9,7 @@ import (
 	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/predict"
+	"github.com/torchlit/torchlit/server"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -75,6 +76,15 @@ func (p *pipeline) probabilities(ctx context.Context, data []byte) ([]float32, e
 	}
 	result, err := p.batcher.Do(ctx, pixels)
 	return result.Value, err
+}
+
+// infer is the batcher's DoPriority with the server's word for what a model's own code refused.
+func (p *pipeline) infer(ctx context.Context, image []byte, priority batching.Priority) (batching.Result[[]float32], error) {
+	result, err := p.batcher.DoPriority(ctx, image, priority)
+	if errors.Is(err, predict.ErrForward) {
+		err = fmt.Errorf("%w: %w", server.ErrModelFailed, err)
+	}
+	return result, err
 }
 
 // close runs what still waits and frees the model.

@@ -117,6 +117,10 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if takes := p.model.Options().MaxBatch; takes == 1 && s.MaxBatchSize != 1 {
+		m.log.Warn("the module takes one image at a time, so nothing is batched; export it with a batch of any size",
+			zap.String("model", e.Name), zap.String("version", e.Version))
+	}
 	l = &loadedModel{p, servedModel(e, p)}
 	if err := l.Model.Validate(); err != nil {
 		l.Close()
@@ -128,7 +132,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	chosen := p.model.Options()
 	d := server.Description{
-		Architecture: p.folder.Config.Architecture, Precision: chosen.Precision, Device: chosen.Device,
+		Architecture: architecture(p.folder), Precision: chosen.Precision, Device: chosen.Device,
 		AccuracyOn: p.folder.Extras.AccuracyOn,
 	}
 	if a := p.folder.Extras.Accuracy; a != nil {
@@ -137,10 +141,18 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer: p.batcher.DoPriority, MaxBatch: chosen.MaxBatch,
+		Infer: p.infer, MaxBatch: chosen.MaxBatch,
 		Description: d,
 		Holds:       server.NewHolds(),
 	}
+}
+
+// architecture is what clients are told. A TorchScript module's folder need not name one.
+func architecture(f *modeldir.Folder) string {
+	if f.Config.Architecture == "" {
+		return f.Weights.Format.String()
+	}
+	return f.Config.Architecture
 }
 
 // observer logs and counts what the repository does.
