@@ -246,7 +246,7 @@ var words = []struct {
 
 func TestWords(t *testing.T) {
 	for _, f := range textFiles(t) {
-		if f.name == "repo_test.go" || f.name == "go.sum" || strings.Contains(f.name, "testdata/") {
+		if f.name == "repo_test.go" || f.name == "go.sum" || f.name == ".git" || strings.Contains(f.name, "testdata/") {
 			continue
 		}
 		for _, w := range words {

@@ -67,11 +67,12 @@ func parameterType(m *jit.Module) (dtype int8) {
 	dtype = torch.Float
 	torch.Scope(func(func(torch.Tensor) torch.Tensor) {
 		parameters := m.NamedParameters()
-		for _, name := range slices.Sorted(maps.Keys(parameters)) {
-			if d := parameters[name].Dtype(); d == torch.Half || d == torch.BFloat16 || d == torch.Double {
-				dtype = d
-			}
+		if len(parameters) == 0 {
 			return
+		}
+		first := slices.Min(slices.Collect(maps.Keys(parameters)))
+		if d := parameters[first].Dtype(); d == torch.Half || d == torch.BFloat16 || d == torch.Double {
+			dtype = d
 		}
 	})
 	return dtype
