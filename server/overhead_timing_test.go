@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -92,11 +94,14 @@ func nullServers(b *testing.B, path, header string, body []byte) (ours, bare *ha
 	go s.Serve(ourLn)
 	ours = newHammer(ourLn.Addr().String(), path, header, body)
 
-	var resp fasthttp.Response
-	if err := ours.post(&resp); err != nil || resp.StatusCode() != 200 {
-		b.Fatalf("%d %s %v", resp.StatusCode(), resp.Body(), err)
+	first := ours.dial(b)
+	defer first.Close()
+	head, answer, err := first.post(ours.request)
+	if err != nil || !bytes.HasPrefix(head, okLine) {
+		b.Fatalf("%s %s %v", head, answer, err)
 	}
-	contentType, answer := string(resp.Header.ContentType()), resp.Body()
+	contentType := string(regexp.MustCompile(`(?m)^Content-Type: ([^\r]*)`).FindSubmatch(head)[1])
+	answer = bytes.Clone(answer)
 	var read atomic.Int64
 	plain := &fasthttp.Server{Name: "bare", Handler: func(ctx *fasthttp.RequestCtx) {
 		read.Add(int64(len(ctx.Request.Body())))
@@ -106,8 +111,6 @@ func nullServers(b *testing.B, path, header string, body []byte) (ours, bare *ha
 	go plain.Serve(bareLn)
 	bare = newHammer(bareLn.Addr().String(), path, header, body)
 	return ours, bare, func() {
-		ours.client.CloseIdleConnections()
-		bare.client.CloseIdleConnections()
 		s.Close()
 		plain.Shutdown()
 	}
@@ -119,52 +122,6 @@ func loopback(b *testing.B) net.Listener {
 		b.Fatal(err)
 	}
 	return ln
-}
-
-// hammer sends one request over and over, from several connections that are kept alive.
-type hammer struct {
-	client *fasthttp.HostClient
-	req    fasthttp.Request
-}
-
-func newHammer(addr, path, header string, body []byte) *hammer {
-	h := &hammer{client: &fasthttp.HostClient{Addr: addr, MaxConns: 64}}
-	h.req.Header.SetMethod("POST")
-	h.req.SetRequestURI("http://" + addr + path)
-	if header != "" {
-		h.req.Header.Set(header, "0")
-	}
-	h.req.SetBodyRaw(body)
-	return h
-}
-
-func (h *hammer) post(resp *fasthttp.Response) error { return h.client.Do(&h.req, resp) }
-
-// rate returns the requests/s of 16 clients.
-func (h *hammer) rate(b *testing.B, d time.Duration) float64 {
-	const clients = 16
-	var done atomic.Bool
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	start := time.Now()
-	for range clients {
-		wg.Go(func() {
-			var req fasthttp.Request
-			var resp fasthttp.Response
-			h.req.CopyTo(&req)
-			for !done.Load() {
-				if err := h.client.Do(&req, &resp); err != nil || resp.StatusCode() != 200 {
-					b.Errorf("%d %s %v", resp.StatusCode(), resp.Body(), err)
-					return
-				}
-				n.Add(1)
-			}
-		})
-	}
-	time.Sleep(d)
-	done.Store(true)
-	wg.Wait()
-	return float64(n.Load()) / time.Since(start).Seconds()
 }
 
 // BenchmarkHandler measures a request from parsed to answered, without a connection.
@@ -209,7 +166,8 @@ func BenchmarkAddedLatency(b *testing.B) {
 	go s.Serve(ln)
 	r := smallRequests[0]
 	h := newHammer(ln.Addr().String(), r.path, r.header, r.body)
-	defer h.client.CloseIdleConnections()
+	conn := h.dial(b)
+	defer conn.Close()
 	l, err := s.acquire("", "", caller{})
 	if err != nil {
 		b.Fatal(err)
@@ -218,7 +176,13 @@ func BenchmarkAddedLatency(b *testing.B) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 	defer cancel()
 
-	var resp fasthttp.Response
+	post := func() error {
+		head, body, err := conn.post(h.request)
+		if err == nil && !bytes.HasPrefix(head, okLine) {
+			err = fmt.Errorf("%s%s", head, body)
+		}
+		return err
+	}
 	in, out := [][]byte{r.body}, make([][]float32, 1)
 	ways := []struct {
 		name string
@@ -227,13 +191,13 @@ func BenchmarkAddedLatency(b *testing.B) {
 	}{
 		{name: "bare", ask: func() error { return spinner(run).Run(in, out) }},
 		{name: "inside", ask: func() error { return s.infer(ctx, "", l, pixels, r.body, batching.Normal).err }},
-		{name: "http", ask: func() error { return h.post(&resp) }},
+		{name: "http", ask: post},
 	}
 	for b.Loop() {
 		for i := range ways {
 			start := time.Now()
-			if err := ways[i].ask(); err != nil || i == 2 && resp.StatusCode() != 200 {
-				b.Fatal(err, resp.StatusCode())
+			if err := ways[i].ask(); err != nil {
+				b.Fatal(err)
 			}
 			ways[i].took = append(ways[i].took, float64(time.Since(start).Nanoseconds())/1000)
 		}
