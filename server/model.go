@@ -140,6 +140,7 @@ func buffer(size int) *[]byte {
 type catalog struct {
 	models []*served         // in the order given; the first is the default
 	routes map[string]*route // by model
+	hot    map[string]hotPath
 
 	emptied bool // there were models before
 }
@@ -245,6 +246,7 @@ func (s *Server) putLocked(c *catalog) {
 		versions := slices.DeleteFunc(slices.Clone(c.models), func(m *served) bool { return m.Name != name })
 		c.routes[name] = newRoute(versions, s.traffic[name], s.cfg.Metrics)
 	}
+	c.hot = s.hotPaths(c)
 	s.catalog.Store(c)
 	s.cfg.Metrics.setInfo(c)
 	s.cfg.Metrics.setTraffic(c)

@@ -28,7 +28,7 @@ func (s *Server) routes() *router.Router {
 		r.GET(path, h)
 		r.HEAD(path, h)
 	}
-	s.routesV2(r)
+	s.protocol.Routes(r)
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)
 	get("/v1/models/{model}/traffic", s.showTraffic)
@@ -85,7 +85,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			s.writeError(ctx, errPanic)
 		}
 	}()
-	s.router.Handler(ctx)
+	s.dispatch(ctx)
 }
 
 func (s *Server) logPanic(id string, value any) {

@@ -11,6 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/server/oip"
 )
 
 // Server answers HTTP for a set of models. Open makes one; every method may be called from any goroutine.
@@ -19,6 +21,7 @@ type Server struct {
 	log      *zap.Logger
 	fast     *fasthttp.Server
 	router   *router.Router
+	protocol *oip.Handler
 	catalog  atomic.Pointer[catalog]
 	changing sync.Mutex          // held while another catalog is made
 	traffic  map[string]*traffic // by model; guarded by changing
@@ -54,6 +57,7 @@ func Open(cfg Config) (*Server, error) {
 		traffic: map[string]*traffic{},
 		shadows: newShadows(cfg.MaxShadows),
 	}
+	s.protocol = s.newProtocol()
 	for name, t := range cfg.Traffic {
 		s.setTrafficLocked(name, t)
 	}

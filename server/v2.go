@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
 	"github.com/torchlit/torchlit/server/oip"
@@ -17,9 +16,9 @@ func (s *Server) Backend() oip.Backend { return v2{s} }
 // v2 implements oip.Backend. Its other methods are in v2infer.go and v2models.go.
 type v2 struct{ *Server }
 
-// routesV2 adds the protocol's HTTP form.
-func (s *Server) routesV2(r *router.Router) {
-	h := &oip.Handler{
+// newProtocol makes the protocol's HTTP form.
+func (s *Server) newProtocol() *oip.Handler {
+	return &oip.Handler{
 		Backend: s.Backend(), Fail: s.writeError, Admin: s.admit,
 		MaxBody: s.cfg.MaxBodyBytes, MaxTimeout: s.cfg.MaxTimeout,
 		Begin: func(ctx *fasthttp.RequestCtx, timeout time.Duration) context.Context {
@@ -33,7 +32,6 @@ func (s *Server) routesV2(r *router.Router) {
 			ex.v2 = exchangeContext{} // a batch may hold ex.ctx on, and must not hold the request's memory with it
 		},
 	}
-	h.Routes(r)
 }
 
 // exchangeContext is a request's context that knows the request's bookkeeping.

@@ -49,7 +49,7 @@ func (h *Handler) Routes(r *router.Router) {
 		get(prefix+"/ready", h.modelReady)
 		get(prefix+"/config", h.config)
 		get(prefix+"/stats", h.statistics)
-		r.POST(prefix+"/infer", h.infer)
+		r.POST(prefix+"/infer", h.Infer)
 	}
 	r.POST("/v2/repository/index", h.index)
 	r.POST("/v2/repository/models/{model}/load", h.load)

@@ -19,8 +19,8 @@ var headerLengthCanonical = []byte(headerLength) // as fasthttp writes it
 // requests are pooled: most have one input and no output list.
 var requests = sync.Pool{New: func() any { return new(InferRequest) }}
 
-// infer answers the infer routes.
-func (h *Handler) infer(ctx *fasthttp.RequestCtx) {
+// Infer answers the infer routes. It takes the names of model and version from the user values that the router sets.
+func (h *Handler) Infer(ctx *fasthttp.RequestCtx) {
 	body, err := h.body(ctx)
 	if err != nil {
 		h.Fail(ctx, err)
