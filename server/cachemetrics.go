@@ -50,5 +50,6 @@ func (m *ModelMetrics) cacheMiss(took time.Duration) {
 
 // shared counts an image that was answered with another request's answer.
 func (m *ModelMetrics) shared() {
+	m.stats.shared.Add(1)
 	m.all.dedup.WithLabelValues(m.name, m.version).Inc()
 }

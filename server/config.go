@@ -95,6 +95,10 @@ type Config struct {
 	// AccessLog gets a line for each request, or a sample. Default none.
 	AccessLog *AccessLog
 
+	// Drift says how far what a version sees has moved from its reference, for /v1/stats; nil for a version that is not
+	// monitored. Many goroutines may call it at once. Default: nothing is monitored.
+	Drift func(model, version string) *Drift
+
 	// Logger takes the log. Requests are logged at debug level, slow ones and client-visible failures of ours above
 	// it. Default: no log.
 	Logger *zap.Logger

@@ -131,9 +131,9 @@ func (s *Server) countRejected(ex *exchange, e *apiError) {
 	if e.reason == "" {
 		return
 	}
-	name, version := "", ""
 	if ex != nil && ex.model != nil {
-		name, version = ex.model.Name, ex.model.Version
+		s.cfg.Metrics.reject(ex.model.counts, e.reason)
+		return
 	}
-	s.cfg.Metrics.rejected.WithLabelValues(name, version, e.reason).Inc()
+	s.cfg.Metrics.reject(nil, e.reason)
 }

@@ -38,9 +38,11 @@ type Metrics struct {
 	loads       *prometheus.CounterVec
 	trafficMetrics
 	cacheMetrics
-	inflight prometheus.Gauge
+	inflight inflight
 
-	stats sync.Map // *statistics by [2]string{name, version}
+	stats   sync.Map // *statistics by [2]string{name, version}
+	nobody  tally    // requests for an answer that reached no model
+	retired retired
 }
 
 // durationBuckets reach from a queue wait on an idle machine to a deadline, three a decade.
@@ -80,14 +82,13 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		loadTime:    gauge("torchlit_model_load_duration_seconds", "How long the model took to load and warm up.", ofModel),
 		info:        gauge("torchlit_model_info", "1 for each model served, described by its labels.", append(slices.Clone(ofModel), "architecture", "precision", "device")),
 		loads:       counter("torchlit_model_loads_total", "Attempts to load a version of a model, by result: ok or failed.", []string{"model", "result"}),
-		inflight:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "torchlit_inflight_requests", Help: "Requests being answered."}),
 	}
 	m.trafficMetrics = newTrafficMetrics()
 	m.trafficMetrics.register(r)
 	m.cacheMetrics = newCacheMetrics()
 	m.cacheMetrics.register(r)
 	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
-		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight,
+		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight.gauge(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -126,14 +127,19 @@ func (m *ModelMetrics) Loaded(took time.Duration) {
 // server counts each where it answers it.
 func (m *ModelMetrics) Observer() batching.Observer {
 	return batching.Observer{
-		Enqueued: func(depth int) { m.queueDepth.Set(float64(depth)) },
-		Dequeued: func(_, depth int) { m.queueDepth.Set(float64(depth)) },
+		Enqueued: m.setQueueDepth,
+		Dequeued: func(_, depth int) { m.setQueueDepth(depth) },
 		BatchDone: func(b batching.Batch) {
 			m.stats.batch(b)
 			m.batchSize.Observe(float64(b.Size))
 			m.all.batches.WithLabelValues(m.name, m.version, b.Reason.String()).Inc()
 		},
 	}
+}
+
+func (m *ModelMetrics) setQueueDepth(depth int) {
+	m.queueDepth.Set(float64(depth))
+	m.stats.tally.setDepth(depth)
 }
 
 // observeAnswer counts an image that the model was asked about.
@@ -160,12 +166,39 @@ func (m *Metrics) observeRequest(ex *exchange, status int) {
 		name, version = sm.Name, sm.Version
 		sm.counts.request.Observe(ex.timing.total.Seconds())
 		sm.counts.stats.request(ex, status < 400)
+		sm.counts.stats.tally.request(status, ex.timing.total)
 		if status == fasthttp.StatusOK {
 			sm.counts.countOK()
 			return
 		}
+	} else if ex.asks {
+		m.nobody.request(status, ex.timing.total)
 	}
 	m.requests.WithLabelValues(name, version, strconv.Itoa(status)).Inc()
+}
+
+// reject counts what was turned away; of is nil when it reached no model.
+func (m *Metrics) reject(of *ModelMetrics, reason string) {
+	name, version, t := "", "", &m.nobody
+	if of != nil {
+		name, version, t = of.name, of.version, &of.stats.tally
+	}
+	m.rejected.WithLabelValues(name, version, reason).Inc()
+	t.reject(reason)
+}
+
+// inflight counts the requests being answered.
+type inflight struct{ atomic.Int64 }
+
+// Inc counts one more.
+func (n *inflight) Inc() { n.Add(1) }
+
+// Dec counts one less.
+func (n *inflight) Dec() { n.Add(-1) }
+
+func (n *inflight) gauge() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "torchlit_inflight_requests", Help: "Requests being answered."},
+		func() float64 { return float64(n.Load()) })
 }
 
 // setInfo makes torchlit_model_info name exactly the models of c.

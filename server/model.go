@@ -42,6 +42,10 @@ type Model struct {
 	// again, because a batch that has started may still read it. A returned Value belongs to the server.
 	Infer func(ctx context.Context, image []byte, p batching.Priority) (batching.Result[[]float32], error)
 
+	// QueueStats says how the queue before Infer stands; the dashboard shows it. It is called once a second, and for
+	// /v1/stats. Nil when nothing is known of it.
+	QueueStats func() batching.Stats
+
 	// MaxBatch is the most images that run as one batch; a request for more is split. 0 stands for 1.
 	MaxBatch int
 

@@ -19,7 +19,7 @@ func (m *Metrics) Forget(model, version string) {
 	for _, v := range m.ofModels() {
 		v.DeletePartialMatch(of)
 	}
-	m.stats.Delete([2]string{model, version})
+	m.retire(model, version)
 }
 
 // labelled is a metric with labels.

@@ -68,8 +68,8 @@ func (s *Server) rejectConn(nc net.Conn) {
 		status: fasthttp.StatusServiceUnavailable, code: "too_many_connections",
 		sentence: "The server has as many connections as it takes. Try again shortly.", reason: "connections",
 	}
-	s.cfg.Metrics.rejected.WithLabelValues("", "", e.reason).Inc()
-	s.cfg.Metrics.observeRequest(&exchange{}, e.status)
+	s.cfg.Metrics.reject(nil, e.reason)
+	s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
 	var resp fasthttp.Response
 	resp.SetStatusCode(e.status)
 	resp.SetConnectionClose()

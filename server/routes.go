@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"runtime/debug"
 	"time"
 
@@ -32,6 +33,7 @@ func (s *Server) routes() *router.Router {
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)
 	get("/v1/models/{model}/traffic", s.showTraffic)
+	get("/v1/stats", s.showStats)
 	r.PUT("/v1/models/{model}/traffic", s.adminOnly(s.putTraffic))
 	r.DELETE("/v1/models/{model}/traffic", s.adminOnly(s.deleteTraffic))
 	get("/healthz", s.healthz)
@@ -49,6 +51,7 @@ type exchange struct {
 	idGiven  bool // by the caller
 	start    time.Time
 	model    *served // nil until it is known
+	asks     bool    // for an answer of a model, even if it reached none
 	lease    lease   // on model; released when the exchange is finished
 	err      error   // what the client was told about, in full; nil if all went well
 	timing   timing
@@ -106,6 +109,7 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 	ex.timing.total = time.Since(ex.start)
 	s.setCommonHeaders(ctx, ex)
 	status := ctx.Response.StatusCode()
+	ex.asks = ex.model != nil || asksForAnswer(ctx)
 	s.cfg.Metrics.observeRequest(ex, status)
 	if ex.span != nil {
 		s.endSpan(ctx, ex, status)
@@ -171,6 +175,12 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 		fields = append(fields, zap.Error(ex.err))
 	}
 	e.Write(fields...)
+}
+
+// asksForAnswer reports whether a request was meant for a model, as its path has it.
+func asksForAnswer(ctx *fasthttp.RequestCtx) bool {
+	path := ctx.Path()
+	return ctx.IsPost() && (bytes.HasSuffix(path, []byte("/classify")) || bytes.HasSuffix(path, []byte("/infer")))
 }
 
 func (s *Server) notFound(ctx *fasthttp.RequestCtx) {

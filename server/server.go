@@ -30,6 +30,7 @@ type Server struct {
 	shadows  *shadows
 	decode   *decodePool
 	watch    *watcher
+	samples  *sampler
 	conns    *connSet
 
 	draining atomic.Bool
@@ -69,6 +70,7 @@ func Open(cfg Config) (*Server, error) {
 		s.tracer = cfg.Tracer.Tracer(tracerName)
 	}
 	s.watch = startWatcher(watchEvery)
+	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
 	s.shared = newShared(s, &cfg)
 	s.router = s.routes()
 	s.fast = &fasthttp.Server{
@@ -178,6 +180,7 @@ func (s *Server) Close() error {
 		s.shared.close()
 	}
 	s.watch.stop()
+	s.samples.stop()
 	return nil
 }
 

@@ -20,7 +20,9 @@ type statistics struct {
 	queue, input, infer, output sum           // of requests that the model answered
 	hits, misses                sum           // of the response cache
 	images                      atomic.Uint64 // that the model answered
+	shared                      atomic.Uint64 // images that got another request's answer
 	last                        atomic.Int64  // milliseconds since 1970
+	tally                       tally
 
 	mu      sync.Mutex
 	batches map[int]*oip.Duration // runs by size

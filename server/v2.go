@@ -59,7 +59,7 @@ func (b v2) Infer(ctx context.Context, req *oip.InferRequest) (*oip.InferRespons
 		}
 		return b.inferFor(x.Context, x.ex, x.caller, req)
 	}
-	ex := &exchange{start: time.Now(), id: req.ID}
+	ex := &exchange{start: time.Now(), id: req.ID, asks: true}
 	if !saneRequestID([]byte(ex.id)) {
 		ex.id = newRequestID()
 	}
