@@ -9,16 +9,19 @@ import (
 
 	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/batching"
 )
 
 // upload is what a request asks for: images, still encoded, and options. Its images may point into the request's body
 // and into pooled buffers, so they are valid until release and not beyond the handler.
 type upload struct {
-	images  [][]byte
-	list    bool          // answer with a list: several images, or the "images" form
-	topK    int           // how many classes to name
-	timeout time.Duration // 0 when the request names none
-	buffers []*bytebufferpool.ByteBuffer
+	images   [][]byte
+	list     bool          // answer with a list: several images, or the "images" form
+	topK     int           // how many classes to name
+	timeout  time.Duration // 0 when the request names none
+	priority batching.Priority
+	buffers  []*bytebufferpool.ByteBuffer
 }
 
 // release gives the buffers back. No image may be touched after it.
@@ -56,7 +59,7 @@ func (s *Server) readUpload(ctx *fasthttp.RequestCtx) (*upload, error) {
 	u := &upload{topK: defaultTopK}
 	lim := limits{images: s.cfg.MaxImagesPerRequest, timeout: s.cfg.MaxTimeout}
 	query := ctx.QueryArgs()
-	for _, name := range []string{"top_k", "timeout_ms"} {
+	for _, name := range []string{"top_k", "timeout_ms", "priority"} {
 		if v := query.Peek(name); v != nil {
 			if err := u.setOption(name, string(v), lim); err != nil {
 				return nil, err
@@ -110,11 +113,26 @@ func looksLikeJSON(body []byte) bool {
 
 // setOption sets an option that came as text.
 func (u *upload) setOption(name, text string, lim limits) error {
+	if name == "priority" {
+		return u.setPriority(text)
+	}
 	n, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil {
 		n = -1 // no option takes a negative number
 	}
 	return u.setNumber(name, n, lim)
+}
+
+func (u *upload) setPriority(text string) error {
+	switch strings.TrimSpace(text) {
+	case "normal":
+		u.priority = batching.Normal
+	case "low":
+		u.priority = batching.Low
+	default:
+		return badRequest("bad_priority", "The option priority must be normal or low.")
+	}
+	return nil
 }
 
 const maxTopK = 100_000 // above any list of labels; more classes than the model has means all of them

@@ -8,8 +8,6 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/torchlit/torchlit/batching"
 )
 
 // classify answers the three classify routes.
@@ -32,7 +30,7 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 		s.answerList(ctx, rctx, ex, u)
 		return
 	}
-	o := s.classifyImage(rctx, ex, u.images[0], u.topK)
+	o := s.classifyImage(rctx, ex, u.images[0], u)
 	ex.timing, ex.images, ex.batch, ex.answered = o.timing, 1, o.batchSize, o.timing.total
 	if o.err != nil {
 		s.writeError(ctx, o.err)
@@ -74,14 +72,14 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Dura
 }
 
 // classifyImage answers for one encoded image. It returns only when nothing reads data any more.
-func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, topK int) outcome {
-	a := s.infer(ctx, ex.id, ex.lease, encoded, data, batching.Normal)
+func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, u *upload) outcome {
+	a := s.infer(ctx, ex.id, ex.lease, encoded, data, u.priority)
 	o := outcome{batchSize: a.batchSize, timing: a.timing, err: a.err}
 	o.timing.total = time.Since(ex.start)
 	if a.err != nil {
 		return o
 	}
-	o.top = mostProbable(a.probabilities, topK)
+	o.top = mostProbable(a.probabilities, u.topK)
 	return o
 }
 
@@ -91,7 +89,7 @@ func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *
 	outcomes := make([]outcome, len(u.images))
 	var wg sync.WaitGroup
 	for i, data := range u.images {
-		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, data, u.topK) })
+		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, data, u) })
 	}
 	wg.Wait()
 	ex.answered = time.Since(ex.start)

@@ -94,6 +94,35 @@ func TestClassifyRoutes(t *testing.T) {
 	f("/v1/models", 405, "method_not_allowed")
 }
 
+// The priority is the batcher's to honour; here it gets there, from each place where it can stand.
+func TestClassifyPriority(t *testing.T) {
+	m := colourModel("colours", "1")
+	asked := make(chan batching.Priority, 9)
+	m.Infer = func(ctx context.Context, pixels []byte, p batching.Priority) (batching.Result[[]float32], error) {
+		asked <- p
+		return byColour(ctx, pixels, p)
+	}
+	h := open(t, Config{Models: []Model{m}})
+	img := pngOf(picture(8, 8, red))
+	f := func(query, contentType string, body []byte, want batching.Priority) {
+		t.Helper()
+		if r := h.do("POST", "/v1/classify"+query, contentType, body); r.status != 200 {
+			t.Fatalf("got %d %s", r.status, r.body)
+		}
+		if got := <-asked; got != want {
+			t.Errorf("asked with priority %v; want %v", got, want)
+		}
+	}
+	f("", "", img, batching.Normal)
+	f("?priority=low", "", img, batching.Low)
+	f("?priority=normal", "", img, batching.Normal)
+	b64 := base64.StdEncoding.EncodeToString(img)
+	f("", "application/json", []byte(`{"image":"`+b64+`","priority":"low"}`), batching.Low)
+	f("?priority=low", "application/json", []byte(`{"image":"`+b64+`","priority":"normal"}`), batching.Normal) // the body wins
+	ct, body := form(map[string]string{"priority": "low"}, img)
+	f("", ct, body, batching.Low)
+}
+
 func TestClassifyOptions(t *testing.T) {
 	h := open(t, Config{})
 	img := pngOf(picture(8, 8, red))
@@ -199,6 +228,8 @@ func TestClassifyBadInput(t *testing.T) {
 	f("?top_k=0", "", good, 400, "bad_top_k")
 	f("?top_k=five", "", good, 400, "bad_top_k")
 	f("?timeout_ms=1e9", "", good, 400, "bad_timeout")
+	f("?priority=high", "", good, 400, "bad_priority")
+	f("", "application/json", []byte(`{"image":"aGVsbG8=","priority":2}`), 400, "bad_priority")
 
 	many := make([][]byte, 50)
 	for i := range many {

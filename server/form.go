@@ -14,7 +14,7 @@ const (
 )
 
 // parseForm reads multipart/form-data. Every part with a file name is an image, whatever the field is called; so is one
-// without if its field is called image, images, file or files. The fields top_k and timeout_ms are options; others are
+// without if its field is called image, images, file or files. The fields top_k, timeout_ms and priority are options; others are
 // passed over.
 func (u *upload) parseForm(contentType string, body []byte, lim limits) error {
 	_, params, err := mime.ParseMediaType(contentType)
@@ -70,7 +70,7 @@ func partKind(p *multipart.Part) string {
 	switch name := p.FormName(); name {
 	case "image", "images", "file", "files":
 		return "image"
-	case "top_k", "timeout_ms":
+	case "top_k", "timeout_ms", "priority":
 		return name
 	}
 	return ""

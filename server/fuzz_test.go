@@ -17,7 +17,7 @@ func FuzzUpload(f *testing.F) {
 	f.Add("multipart/form-data", body)
 	f.Add("multipart/form-data; boundary=\"", body)
 	f.Add("multipart/form-data; boundary=b", []byte("--b\r\nContent-Disposition: form-data; name=image; filename*=UTF-8''a\r\n\r\nx\r\n--b--"))
-	f.Add("application/json", []byte(`{"image":"aGVsbG8=","top_k":3,"timeout_ms":100}`))
+	f.Add("application/json", []byte(`{"image":"aGVsbG8=","top_k":3,"timeout_ms":100,"priority":"low"}`))
 	f.Add("application/json", []byte(`{"images":["aGVsbG8","_-_-"],"top_k":1e9}`))
 	f.Add("application/json", []byte(`{"image":"data:;base64,\u0061GVsbG8="}`))
 	f.Add("application/ld+json;;", bytes.Repeat([]byte("["), 400))

@@ -12,7 +12,7 @@ import (
 // jsonParsers are pooled: a parser keeps its copy of the body, and values point into that.
 var jsonParsers fastjson.ParserPool
 
-// parseJSON reads {"image": "<base64>"} or {"images": ["<base64>", …]} with top_k and timeout_ms. The images are
+// parseJSON reads {"image": "<base64>"} or {"images": ["<base64>", …]} with top_k, timeout_ms and priority. The images are
 // decoded into buffers of u; nothing points into body afterwards.
 func (u *upload) parseJSON(body []byte, lim limits) error {
 	p := jsonParsers.Get()
@@ -26,6 +26,12 @@ func (u *upload) parseJSON(body []byte, lim limits) error {
 	}
 	for _, name := range []string{"top_k", "timeout_ms"} {
 		if err := u.setJSONOption(name, v.Get(name), lim); err != nil {
+			return err
+		}
+	}
+	if p := v.Get("priority"); p != nil {
+		text, _ := p.StringBytes() // none is no priority either
+		if err := u.setPriority(string(text)); err != nil {
 			return err
 		}
 	}
