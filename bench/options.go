@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The protocols.
+const (
+	V1       = "v1"       // POST /v1/classify with the image as the body, or a form of several
+	V2       = "v2"       // the Open Inference Protocol over HTTP: Triton, KServe, Torchlit and others
+	GRPC     = "grpc"     // the same over gRPC
+	LitServe = "litserve" // POST /predict with JSON that holds the image in base64
+)
+
+// The inputs.
+const (
+	Image  = "image"  // an encoded image
+	Pixels = "pixels" // uint8 [H,W,3]
+	Tensor = "tensor" // float32 [3,H,W]
+)
+
+// Options say what to send and where to.
+type Options struct {
+	URL      string   // http://HOST:PORT, or HOST:PORT; a path is put before the protocol's own, or is LitServe's whole path
+	Protocol string   // default V1
+	Model    string   // default: the server's
+	Input    string   // default Image; the others need V2 or GRPC
+	Images   Images   // for Image; also for the others if Decode is given, else they are noise
+	Batch    int      // images a request; default 1
+	Shape    []int64  // of an input tensor without its batch, where the server does not say it
+	Header   []string // "Name: value", for every request
+
+	Deadline time.Duration // told to the server with every request; 0: none. LitServe has no way to be told
+	Timeout  time.Duration // after which a request is given up; default 30 s
+
+	Field    string // LitServe: the name of the JSON field; default "image"
+	Template string // LitServe: the JSON, with {{image}} for the base64 string, or the list of them if Batch is above 1
+
+	Connections int    // that may be open at once; default 4096
+	Insecure    bool   // do not check the certificate
+	Seed        uint64 // of noise
+
+	// Decode makes height·width·3 bytes of an encoded image.
+	Decode func(data []byte, height, width int) ([]byte, error)
+	// Dial connects to the server, instead of TCP.
+	Dial func() (net.Conn, error)
+}
+
+const defaultTimeout = 30 * time.Second
+
+// Open makes a target. It asks the server for what it has to know of the model, and makes all requests beforehand, so that
+// sending one costs the client little. The caller closes the target.
+func Open(_ context.Context, o Options) (Target, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	switch o.Protocol {
+	case V1:
+		return openV1(o)
+	case LitServe:
+		return openLitServe(o)
+	}
+	return nil, fmt.Errorf("the protocol %q is not known; take %s or %s", o.Protocol, V1, LitServe)
+}
+
+func (o *Options) fill() error {
+	set := func(s *string, otherwise string) {
+		if *s == "" {
+			*s = otherwise
+		}
+	}
+	set(&o.Protocol, V1)
+	set(&o.Input, Image)
+	set(&o.Field, "image")
+	if o.Batch == 0 {
+		o.Batch = 1
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Connections == 0 {
+		o.Connections = defaultConnections
+	}
+	switch {
+	case o.URL == "":
+		return errors.New("the server's address is missing")
+	case o.Batch < 1 || o.Connections < 1 || o.Timeout < 0 || o.Deadline < 0:
+		return errors.New("batch and connections must be 1 at least, timeout and deadline not negative")
+	case o.Input != Image && o.Input != Pixels && o.Input != Tensor:
+		return fmt.Errorf("the input %q is not known; take %s, %s or %s", o.Input, Image, Pixels, Tensor)
+	case o.Input != Image && o.Protocol != V2 && o.Protocol != GRPC:
+		return fmt.Errorf("the protocol %s has no input %q: take %s or %s", o.Protocol, o.Input, V2, GRPC)
+	case o.Input == Image && len(o.Images.Files) == 0:
+		return errors.New("there are no images to send")
+	case o.Deadline > 0 && o.Deadline < time.Millisecond:
+		return fmt.Errorf("a deadline of %s is too short: a millisecond is the least", o.Deadline)
+	}
+	return nil
+}
+
+// address parts the URL. A missing scheme is http.
+func (o *Options) address() (*url.URL, error) {
+	text := o.URL
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the address %q: %w", o.URL, err)
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("cannot use the address %q: give http://HOST:PORT", o.URL)
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	return u, nil
+}
+
+// header parts a line "Name: value".
+func header(line string) (name, value string, err error) {
+	name, value, ok := strings.Cut(line, ":")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	if !ok || name == "" || strings.ContainsAny(line, "\r\n") {
+		return "", "", fmt.Errorf("cannot use the header %q: write \"Name: value\"", line)
+	}
+	return name, value, nil
+}
