@@ -120,7 +120,7 @@ func BenchmarkForecast(b *testing.B) {
 			}
 			it := &item[int, int]{deadline: moment(time.Hour), due: moment(waiting)}
 			for b.Loop() {
-				bt.endLocked(it, waiting, 0)
+				bt.endLocked(it, waiting, 0, 0)
 			}
 			bt.mu.normal = line[int, int]{}
 		})

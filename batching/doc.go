@@ -83,6 +83,9 @@
 // in and then misses his deadline has also taken the time of others. So the door is rather too strict: under overload that costs
 // nothing, because the queue then is shorter, not the batches smaller.
 //
+// Whoever has work to do before there is an item, such as decoding an image, asks the same question first (Refusal), and tells how
+// many others are at that work: they are counted as if they waited. So the work is seldom done for an item that is then refused.
+//
 // A refusal says when to come again: from how fast the queue drained in the last seconds, all that happens between runs included.
 //
 // # Invariants

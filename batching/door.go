@@ -39,11 +39,9 @@ func (b *Batcher[In, Out]) admitLocked(it *item[In, Out], now moment) (Rejection
 	it.seq = b.mu.seq
 	line := b.lineLocked(it.priority)
 	p := line.place(it)
-	if it.deadline != never && !it.probe && (b.mu.idle == 0 || b.waitingLocked() > 0) {
-		if end, harm := b.endLocked(it, p, now); end > it.deadline || harm {
-			b.mu.refused = now
-			late := max(end-it.deadline, b.eachLocked(now))
-			return RejectedBacklog, &RetryError{Reason: ErrBacklog, RetryAfter: late}
+	if !it.probe {
+		if err := b.backlogLocked(it, p, 0, now); err != nil {
+			return RejectedBacklog, err
 		}
 	}
 	line.insert(p, it)
@@ -53,38 +51,65 @@ func (b *Batcher[In, Out]) admitLocked(it *item[In, Out], now moment) (Rejection
 	return 0, nil
 }
 
+// backlogLocked returns why an item that would be put into place p of its line, behind ahead more that are on their way, has no
+// time before its deadline, or nil.
+func (b *Batcher[In, Out]) backlogLocked(it *item[In, Out], p, ahead int, now moment) error {
+	if it.deadline == never || b.mu.idle > 0 && b.waitingLocked()+ahead == 0 {
+		return nil
+	}
+	end, harm := b.endLocked(it, p, ahead, now)
+	if end <= it.deadline && !harm {
+		return nil
+	}
+	b.mu.refused = now
+	return &RetryError{Reason: ErrBacklog, RetryAfter: max(end-it.deadline, b.eachLocked(now))}
+}
+
 // dueLocked orders the line. An item is due at its deadline or when its patience ends, whichever comes first. So those without
 // urgent deadlines keep the order they came in, an urgent one goes before them, and nobody is overtaken for ever: only by those
 // that come within its patience.
 func (b *Batcher[In, Out]) dueLocked(it *item[In, Out], now moment) moment {
-	d, last := max(patience, patienceBatches*b.mu.costs.typical(b.mu.costs.most, now)), &b.mu.normalDue
+	last := &b.mu.normalDue
+	if it.priority == Low {
+		last = &b.mu.lowDue
+	}
+	*last = b.patienceLocked(it.priority, now)
+	return min(it.deadline, *last)
+}
+
+// patienceLocked returns when the patience of an item that comes now ends. Costs change; equals keep their order all the same.
+func (b *Batcher[In, Out]) patienceLocked(p Priority, now moment) moment {
+	d := max(patience, patienceBatches*b.mu.costs.typical(b.mu.costs.most, now))
 	if b.cfg.LatencyTarget > 0 {
 		d = b.cfg.LatencyTarget
 	}
-	if it.priority == Low {
-		d, last = d*lowPatience, &b.mu.lowDue
+	if p == Low {
+		return max(b.mu.lowDue, now+d*lowPatience)
 	}
-	*last = max(*last, now+d) // Costs change; equals keep their order all the same.
-	return min(it.deadline, *last)
+	return max(b.mu.normalDue, now+d)
 }
 
 // roomLocked reports whether an item of this priority may wait, and makes room for one of Normal priority by sending away the
 // last one of Low.
 func (b *Batcher[In, Out]) roomLocked(p Priority, now moment) bool {
-	limit := b.limitLocked(now)
-	reserve := (limit + lowReserve - 4) / lowReserve // From four places on it is one at least.
-	waiting := b.waitingLocked()
-	if p == Low {
-		return waiting < max(1, limit/lowShare) || waiting < limit && b.mu.low.len() < reserve
-	}
-	if waiting < limit {
-		return true
-	}
-	if b.mu.low.len() <= reserve {
-		return false
+	free, dismiss := b.placeLocked(p, 0, now)
+	if !dismiss {
+		return free
 	}
 	b.dismissLocked(&b.mu.low, b.mu.low.len()-1, RejectedQueueFull, b.retryLocked(ErrQueueFull, now))
-	return b.waitingLocked() < limit
+	return b.waitingLocked() < b.limitLocked(now)
+}
+
+// placeLocked reports whether an item of this priority may wait beside ahead more that are on their way, and otherwise whether one
+// of Low has to go for it.
+func (b *Batcher[In, Out]) placeLocked(p Priority, ahead int, now moment) (free, dismiss bool) {
+	limit := b.limitLocked(now)
+	reserve := (limit + lowReserve - 4) / lowReserve // From four places on it is one at least.
+	waiting := b.waitingLocked() + ahead
+	if p == Low {
+		return waiting < max(1, limit/lowShare) || waiting < limit && b.mu.low.len() < reserve, false
+	}
+	return waiting < limit, waiting >= limit && b.mu.low.len() > reserve
 }
 
 func (b *Batcher[In, Out]) retryLocked(reason error, now moment) error {

@@ -29,12 +29,13 @@ func soonest(free []moment) int {
 	return least
 }
 
-// endLocked forecasts when it would be answered if it were now put into place p of its line, and whether an item behind it would
-// then miss a deadline that it meets otherwise.
+// endLocked forecasts when it would be answered if it were now put into place p of its line, behind ahead more that will be put there
+// before it, and whether an item behind it would then miss a deadline that it meets otherwise. Those ahead are taken to have the
+// same deadline.
 //
 // A batch is made smaller for it only if it overtakes somebody. What comes last, and has no time for the batch that its company
 // makes, could be served under load only if everybody's batches were small.
-func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p int, now moment) (end moment, harm bool) {
+func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p, ahead int, now moment) (end moment, harm bool) {
 	free := b.freeLocked(now)
 	if free[soonest(free)] == never {
 		return now, false
@@ -42,31 +43,31 @@ func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p int, now moment) (end 
 	line, most := b.mu.normal.items(), b.mu.costs.most
 	if it.priority == Low {
 		// Nobody of Low is looked after, but all of Normal goes first.
-		return free[soonest(free)] + b.mu.costs.safe(most, now)*moment((p+len(line))/most/len(free)) + b.mu.costs.safe(1, now), false
+		return free[soonest(free)] + b.mu.costs.safe(most, now)*moment((p+ahead+len(line))/most/len(free)) + b.mu.costs.safe(1, now), false
 	}
-	all := len(line) + 1
+	at, all := p+ahead, len(line)+ahead+1
 	previous, cut := now, moment(0)
 	for i := 0; i < all; {
 		r := soonest(free)
 		n := min(most, all-i)
-		if i < p && p < i+n {
+		if i < p && at < i+n {
 			n = b.fitLocked(free[r], line[i].deadline, n, now) // It must not cost its company the deadline.
 		}
 		last := free[r] + b.mu.costs.safe(n, now)
 		switch {
-		case i <= p && p < i+n:
-			if p == all-1 && all >= most {
+		case i <= at && at < i+n:
+			if at == all-1 && all >= most {
 				return free[r] + b.mu.costs.safe(most, now), false // Others will follow, and join its batch.
 			}
-			if last > it.deadline && p < all-1 {
-				n = p - i + 1
+			if last > it.deadline && at < all-1 {
+				n = at - i + 1
 				cut = b.mu.costs.safe(n, now)
 				last = free[r] + cut
 			}
 			end = last
-		case i > p:
+		case i > at:
 			// Its first item is the most urgent one. Without it, that one would be in the batch before, or this batch earlier.
-			if d := line[i-1].deadline; last > d && min(previous, last-cut) <= d {
+			if d := line[i-1-ahead].deadline; last > d && min(previous, last-cut) <= d {
 				return end, true
 			}
 		}

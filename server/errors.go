@@ -35,6 +35,7 @@ var (
 	errClientGone = cancellation("the client has gone")
 	errStopped    = cancellation("the server was closed")
 	errDecodeBusy = errors.New("too many images wait for a decode worker")
+	errDecodeLate = errors.New("the images that wait for a decode worker leave no time before the deadline")
 	errPanic      = errors.New("panic while serving")
 	errAllGone    = errors.New("nobody waits for the answer any more")
 )
@@ -60,6 +61,7 @@ var errorTable = []struct {
 	{batching.ErrQueueFull, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: its queue is full. Try again shortly.", "queue_full"}},
 	{batching.ErrBacklog, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: what waits already leaves this request no time before its deadline. Try again shortly.", "backlog"}},
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
+	{errDecodeLate, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: the images that wait to be decoded leave this request no time before its deadline. Try again shortly.", "decode_backlog"}},
 	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
 	{ErrModelFailed, apiError{fasthttp.StatusInternalServerError, "model_failed_on_input", "The model's own code failed on this image; others are answered. The log has the details under this request's id.", ""}},

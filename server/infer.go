@@ -49,7 +49,7 @@ func (s *Server) inferUntraced(ctx context.Context, id string, l lease, f encodi
 
 // inferAlone is infer for an image whose answer nobody else can use.
 func (s *Server) inferAlone(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) inference {
-	r, err := s.makeReady(ctx, id, l, f, data)
+	r, err := s.makeReady(ctx, id, l, f, data, p)
 	if err != nil {
 		return inference{timing: r.timing, err: err}
 	}
@@ -67,13 +67,26 @@ type ready struct {
 }
 
 // makeReady makes the model's input of data, and shows it to the model's shadow. After nil, ask must follow.
-func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, data []byte) (r ready, err error) {
+//
+// Whoever will be refused for load hears it before his image is decoded: that is most of the work, and under overload nearly all
+// that is wasted. The model is asked again when the image is ready, but by then it seldom says no, as those that are being
+// decoded were counted.
+func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, data []byte, p batching.Priority) (r ready, err error) {
+	making := f == encoded && l.Refusal != nil
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic(id, v)
 			err = errPanic
 		}
+		if making && err != nil {
+			l.making.Add(-1)
+		}
 	}()
+	if making {
+		if err := l.Refusal(ctx, p, int(l.making.Add(1))-1); err != nil {
+			return r, whyOver(ctx, err)
+		}
+	}
 	r = ready{id: id, lease: l, f: f, input: l.input(f)}
 	r.timing.waited, r.timing.decode, err = s.prepare(ctx, l.served, f, data, *r.input)
 	r.timing.queue = r.timing.waited
@@ -88,6 +101,9 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 // ask asks the model.
 func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a inference) {
 	m, x := r.lease.served, r.shadow
+	if r.f == encoded && m.Refusal != nil {
+		m.making.Add(-1)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic(r.id, v)
@@ -99,10 +115,7 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 	said, err := m.Infer(ctx, *r.input, p)
 	if err != nil {
 		// The input is not put back: a batch that has begun may still read it.
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
-		a.err = err
+		a.err = whyOver(ctx, err)
 		return a
 	}
 	if x != nil && x.owner != nil {
@@ -120,6 +133,14 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 	m.counts.observeAnswer(a.timing)
 	m.predicted(likeliest(said.Value))
 	return a
+}
+
+// whyOver is the end of the request where that is what err came of.
+func whyOver(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // prepare makes the model's input of data. A tensor needs no decoding: it is copied, because data is the request's and

@@ -46,6 +46,10 @@ type Model struct {
 	// /v1/stats. Nil when nothing is known of it.
 	QueueStats func() batching.Stats
 
+	// Refusal returns the error that Infer would return at once for want of room or time, or nil. It is asked before an image
+	// is decoded; ahead is how many images are being decoded for the model. Nil when Infer refuses nobody.
+	Refusal func(ctx context.Context, p batching.Priority, ahead int) error
+
 	// MaxBatch is the most images that run as one batch; a request for more is split. 0 stands for 1.
 	MaxBatch int
 
@@ -73,10 +77,11 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // served is a Model made ready: names quoted, buffers pooled, counters looked up.
 type served struct {
 	Model
-	instance   uint64    // another one for each loading
-	labelsJSON [][]byte  // each label as a JSON string
-	pixels     sync.Pool // inputs as bytes
-	planes     sync.Pool // inputs as floats
+	instance   uint64       // another one for each loading
+	labelsJSON [][]byte     // each label as a JSON string
+	pixels     sync.Pool    // inputs as bytes
+	planes     sync.Pool    // inputs as floats
+	making     atomic.Int64 // images that are being decoded, or wait for it
 	counts     *ModelMetrics
 	answers    []atomic.Pointer[prometheus.Counter] // by class; nil before the first
 }

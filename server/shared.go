@@ -181,10 +181,10 @@ func (h *shared) lead(ctx context.Context, id string, l lease, f encoding, data 
 		return a
 	}
 	looked := time.Since(begin)
-	r, err := h.s.makeReady(ctx, id, l, f, data)
+	r, err := h.s.makeReady(ctx, id, l, f, data, key.p)
 	if err != nil {
 		a := inference{timing: r.timing, err: err}
-		h.land(key, fl, a, ctx.Err() != nil)
+		h.land(key, fl, a, ctx.Err() != nil || aboutDeadline(err))
 		return a
 	}
 	flying, cancel := context.WithCancelCause(context.Background())
@@ -198,11 +198,15 @@ func (h *shared) lead(ctx context.Context, id string, l lease, f encoding, data 
 		defer cancel(nil)
 		a := h.s.ask(flightContext{flying, deadline}, r, key.p)
 		h.keep(key.imageKey, l, &a, looked)
-		// These were about the leader's deadline, not about the image.
-		h.land(key, fl, a, errors.Is(a.err, context.DeadlineExceeded) || errors.Is(a.err, batching.ErrBacklog))
+		h.land(key, fl, a, aboutDeadline(a.err))
 	})
 	a, _ := h.wait(ctx, key, fl)
 	return a
+}
+
+// aboutDeadline reports whether err was about the leader's deadline, not about the image.
+func aboutDeadline(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, batching.ErrBacklog) || errors.Is(err, errDecodeLate)
 }
 
 // board joins the flight of key, or begins it.

@@ -193,7 +193,7 @@ func (w *waves) infer(ctx context.Context, image []byte) inference {
 
 // isBusy reports whether err is about want of room, which time heals.
 func isBusy(err error) bool {
-	return errors.Is(err, batching.ErrQueueFull) || errors.Is(err, batching.ErrBacklog) || errors.Is(err, errDecodeBusy)
+	return errors.Is(err, batching.ErrQueueFull) || errors.Is(err, batching.ErrBacklog) || errors.Is(err, errDecodeBusy) || errors.Is(err, errDecodeLate)
 }
 
 // elementError says which image of a request an error is about. An error about the request as a whole, such as its deadline,

@@ -141,7 +141,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer: p.infer, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch,
+		Infer: p.infer, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch,
 		Description: d,
 		Holds:       server.NewHolds(),
 	}
