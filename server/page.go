@@ -19,7 +19,7 @@ import (
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// asset is one file of the page, in memory.
+// asset is one file of the pages, in memory.
 type asset struct {
 	body []byte
 	kind string // Content-Type
@@ -27,7 +27,13 @@ type asset struct {
 	html bool
 }
 
-// assets returns every file of the page by the path it is served at.
+// pages are the files that have an address of their own.
+var pages = map[string]string{
+	"/":          "/static/index.html",
+	"/dashboard": "/static/dashboard.html",
+}
+
+// assets returns every file of the pages by the path it is served at.
 var assets = sync.OnceValue(func() map[string]*asset {
 	out := map[string]*asset{}
 	err := fs.WalkDir(web.Static, ".", func(name string, d fs.DirEntry, err error) error {
@@ -44,9 +50,11 @@ var assets = sync.OnceValue(func() map[string]*asset {
 	if err != nil {
 		panic("BUG: cannot read the embedded page: " + err.Error())
 	}
-	out["/"] = out["/static/index.html"]
+	for path, name := range pages {
+		out[path] = out[name]
+		delete(out, name)
+	}
 	out["/favicon.ico"] = out["/static/favicon.svg"] // browsers go by the type, not by the name
-	delete(out, "/static/index.html")
 	return out
 })
 

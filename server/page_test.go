@@ -29,20 +29,27 @@ func TestPage(t *testing.T) {
 		}
 	}
 	f("/", "text/html; charset=utf-8", "<!doctype html>")
-	f("/static/app.js", "text/javascript; charset=utf-8", "fetch(")
+	f("/dashboard", "text/html; charset=utf-8", "<!doctype html>")
+	f("/static/upload.js", "text/javascript; charset=utf-8", "import")
+	f("/static/theme.js", "text/javascript; charset=utf-8", "localStorage")
 	f("/static/style.css", "text/css; charset=utf-8", ":root")
 	f("/static/favicon.svg", "image/svg+xml", "<svg")
 	f("/favicon.ico", "image/svg+xml", "<svg")
 	if r := h.do("GET", "/static/../server.go", "", nil); r.status != 404 {
 		t.Fatalf("got %d; want 404", r.status)
 	}
-	csp := h.do("GET", "/", "", nil).header.Get("Content-Security-Policy")
-	if !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
-		t.Fatalf("the policy is %q", csp)
+	for path := range pages {
+		csp := h.do("GET", path, "", nil).header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+			t.Fatalf("%s: the policy is %q", path, csp)
+		}
+	}
+	if r := h.do("GET", "/static/dashboard.html", "", nil); r.status != 404 { // it would have two addresses
+		t.Fatalf("got %d; want 404", r.status)
 	}
 }
 
-// The page must work where there is no network, and under its own policy: nothing from elsewhere, nothing inline.
+// The pages must work where there is no network, and under their own policy: nothing from elsewhere, nothing inline.
 func TestPageStandsAlone(t *testing.T) {
 	for path, a := range assets() {
 		text := string(a.body)
