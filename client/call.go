@@ -77,6 +77,9 @@ func (c *Client) decode(reply []byte, out any) error {
 	return nil
 }
 
+// askFrom is the size from which the server is asked before a body is sent, so that a refusal spares the way. It costs a round trip.
+const askFrom = 1 << 20
+
 // post sends p once to a classify route.
 func (c *Client) post(ctx context.Context, l *lent, ask *call, p *payload) (*http.Response, []byte, error) {
 	target, err := c.classifyURL(ctx, ask)
@@ -93,6 +96,9 @@ func (c *Client) post(ctx context.Context, l *lent, ask *call, p *payload) (*htt
 	}
 	maps.Copy(req.Header, ask.header)
 	req.Header.Set("Content-Type", p.contentType)
+	if p.size > askFrom {
+		req.Header.Set("Expect", "100-continue")
+	}
 	if ask.requestID != "" {
 		req.Header.Set("X-Request-Id", ask.requestID)
 	}

@@ -257,7 +257,8 @@ func TestAdmin(t *testing.T) {
 // An image is the caller's again when the call is over, also if the reply came before the server had read it. The race detector
 // would see who reads it then.
 func TestImageIsTheCallersAgain(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = req.Body.Read(make([]byte, 1)) // lets the client begin
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = io.WriteString(w, busyAnswer)
 	}))

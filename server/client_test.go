@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -120,6 +121,32 @@ func TestGoClientErrors(t *testing.T) {
 	f(client.Code("bad_timeout"), 400, good, client.Timeout(time.Hour))
 	f(client.Code("bad_top_k"), 400, good, client.TopK(-1))
 }
+
+// A large image that would be refused is not sent.
+func TestGoClientAsksFirst(t *testing.T) {
+	m := colourModel("colours", "1")
+	m.Refusal = func(context.Context, batching.Priority, int) error {
+		return &batching.RetryError{Reason: batching.ErrQueueFull, RetryAfter: time.Second}
+	}
+	asks := make(chan string, 1)
+	h := open(t, Config{Models: []Model{m}})
+	c := h.goClient(client.WithTransport(roundTripper(func(req *http.Request) (*http.Response, error) {
+		asks <- req.Header.Get("Expect")
+		return h.client.Transport.RoundTrip(req)
+	})))
+	for size, expect := range map[int]string{1 << 10: "", 2 << 20: "100-continue"} {
+		if _, err := c.Classify(t.Context(), make([]byte, size)); !errors.Is(err, client.ErrQueueFull) {
+			t.Errorf("got %v", err)
+		}
+		if got := <-asks; got != expect {
+			t.Errorf("%d bytes were sent with Expect %q", size, got)
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestGoClientDeadlineAndLoad(t *testing.T) {
 	g := newGate()

@@ -77,6 +77,7 @@ func Open(cfg Config) (*Server, error) {
 		Name:                         "torchlit",
 		Handler:                      s.handle,
 		ErrorHandler:                 s.parseFailed,
+		ExpectHandler:                s.expect,
 		ConnState:                    s.conns.setState,
 		Concurrency:                  cfg.MaxConns + rejectHeadroom,
 		MaxRequestBodySize:           cfg.MaxBodyBytes,
