@@ -186,8 +186,8 @@ func errorKind(err error) string {
 	return "connection"
 }
 
-// get asks the server something before the load begins.
-func (t *httpTarget) get(method, uri string) ([]byte, error) {
+// ask asks the server something before the load begins.
+func (t *httpTarget) ask(method, uri string) ([]byte, error) {
 	var req fasthttp.Request
 	var resp fasthttp.Response
 	req.SetRequestURI(uri)
@@ -196,7 +196,7 @@ func (t *httpTarget) get(method, uri string) ([]byte, error) {
 		req.Header.Set(h[0], h[1])
 	}
 	if err := t.client.DoTimeout(&req, &resp, t.timeout); err != nil {
-		return nil, fmt.Errorf("cannot reach the server: %w; is it running at %s?", err, t.client.Addr)
+		return nil, fmt.Errorf("cannot reach the server at %s: %w", t.client.Addr, err)
 	}
 	if resp.StatusCode() != fasthttp.StatusOK {
 		return nil, &statusError{method, uri, resp.StatusCode(), string(resp.Body())}
@@ -204,7 +204,7 @@ func (t *httpTarget) get(method, uri string) ([]byte, error) {
 	return resp.Body(), nil
 }
 
-// statusError is an answer to get that is none.
+// statusError is an answer to ask that is none.
 type statusError struct {
 	method, uri string
 	status      int

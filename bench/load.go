@@ -205,7 +205,7 @@ func (r *run) report(now time.Time) {
 
 // settle waits for the requests under way. Those of an interrupted run have a moment, and are then cut off.
 func (r *run) settle() {
-	if !r.aborted && !r.early {
+	if !r.aborted {
 		r.wg.Wait()
 		return
 	}

@@ -63,10 +63,12 @@ func Open(_ context.Context, o Options) (Target, error) {
 	switch o.Protocol {
 	case V1:
 		return openV1(o)
+	case V2:
+		return openV2(o)
 	case LitServe:
 		return openLitServe(o)
 	}
-	return nil, fmt.Errorf("the protocol %q is not known; take %s or %s", o.Protocol, V1, LitServe)
+	return nil, fmt.Errorf("the protocol %q is not known; take %s, %s or %s", o.Protocol, V1, V2, LitServe)
 }
 
 func (o *Options) fill() error {

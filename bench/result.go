@@ -45,6 +45,8 @@ type Result struct {
 	Timeline []Moment `json:"timeline,omitempty"`
 	Curve    []Point  `json:"latency_curve,omitempty"`
 
+	Found *Found `json:"find_max,omitempty"` // of a search, which ended with this run
+
 	Began   time.Time `json:"began"`
 	Machine Machine   `json:"machine"` // the client's
 

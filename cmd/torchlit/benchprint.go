@@ -19,11 +19,12 @@ import (
 type benchLine struct {
 	out      *os.File // nil when it is no terminal
 	shown    bool
-	headline string
+	headline string // before what a run reports
 }
 
+// newBenchLine takes nil for no terminal.
 func newBenchLine(out *os.File) *benchLine {
-	if !term.IsTerminal(int(out.Fd())) {
+	if out == nil || !term.IsTerminal(int(out.Fd())) {
 		return &benchLine{}
 	}
 	return &benchLine{out: out}
@@ -35,6 +36,14 @@ func (l *benchLine) show(p bench.Progress) {
 	}
 	l.shown = true
 	fmt.Fprintf(l.out, "\r\x1b[K%s%s", l.headline, progressText(p))
+}
+
+// trying says which rate of a search comes next.
+func (l *benchLine) trying(rate float64) {
+	l.headline = figure(rate) + " requests/s?  "
+	if rate == 0 {
+		l.headline = "one client alone  "
+	}
 }
 
 func progressText(p bench.Progress) string {
@@ -86,6 +95,11 @@ func percent(share float64) string {
 
 // printBench writes a result for people.
 func printBench(out io.Writer, r *bench.Result, sent string) error {
+	if r.Found != nil {
+		if err := printSteps(out, r.Found); err != nil {
+			return err
+		}
+	}
 	printConditions(out, r, sent)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "answers\t%s requests/s\t%s images/s\n", figure(r.RequestsPerSecond), figure(r.ImagesPerSecond))
@@ -118,7 +132,7 @@ func printConditions(out io.Writer, r *bench.Result, sent string) {
 	}
 	what := t.Protocol + ", " + sent
 	if t.Input != bench.Image {
-		what = t.Protocol + ", " + t.Input
+		what = t.Protocol + ", " + t.Input + " of " + sent
 	}
 	if t.Batch > 1 {
 		what += fmt.Sprintf(", %d a request", t.Batch)
@@ -127,7 +141,7 @@ func printConditions(out io.Writer, r *bench.Result, sent string) {
 	if r.Mode == "open" {
 		fmt.Fprintf(out, "open loop: %s requests/s, %s arrivals, up to %d at once, %s s\n", figure(r.Rate), r.Arrivals, r.Client.Connections, figure(r.Duration))
 	} else {
-		fmt.Fprintf(out, "closed loop: %d clients, %s s\n", r.Clients, figure(r.Duration))
+		fmt.Fprintf(out, "closed loop: %s, %s s\n", clients(r.Clients), figure(r.Duration))
 	}
 	if r.Interrupted {
 		fmt.Fprintln(out, "interrupted: these are the figures until then")
@@ -144,21 +158,72 @@ func kindsInWords(kinds map[string]int64) string {
 }
 
 func printLatencies(out io.Writer, r *bench.Result) error {
+	late := "sent late"
+	if r.Mode == "closed" {
+		late = "client's clock late"
+	}
+	return printQuantiles(out, []namedQuantiles{
+		{"latency", r.Latency}, {"refusals", r.Refused.Latency}, {"expiries", r.Expired.Latency}, {late, r.Client.Lag},
+	})
+}
+
+type namedQuantiles struct {
+	name string
+	*bench.Quantiles
+}
+
+func printQuantiles(out io.Writer, rows []namedQuantiles) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "ms\tmean\tp50\tp90\tp99\tp99.9\tmax\t")
-	row := func(name string, q *bench.Quantiles) {
-		if q == nil {
-			return
+	for _, q := range rows {
+		if q.Quantiles == nil {
+			continue
 		}
-		fmt.Fprintf(w, "%s\t", name)
+		fmt.Fprintf(w, "%s\t", q.name)
 		for _, v := range []float64{q.Mean, q.P50, q.P90, q.P99, q.P999, q.Max} {
 			fmt.Fprintf(w, "%s\t", figure(v))
 		}
 		fmt.Fprintln(w)
 	}
-	row("latency", r.Latency)
-	row("refusals", r.Refused.Latency)
-	row("expiries", r.Expired.Latency)
-	row("sent late", r.Client.Lag)
 	return w.Flush()
+}
+
+// printSteps writes what a search tried.
+func printSteps(out io.Writer, f *bench.Found) error {
+	if len(f.Steps) == 0 {
+		fmt.Fprintf(out, "One client alone waits for more than %s ms.\n\n", figure(f.Bound))
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "requests/s\tanswered/s\tp99 ms\tnot served\t")
+	for _, s := range f.Steps {
+		p99, verdict := "–", "kept"
+		if s.P99 != nil {
+			p99 = figure(*s.P99)
+		}
+		if !s.Kept {
+			verdict = "broken: " + s.Why
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t  %s\n", figure(s.Rate), figure(s.Requests), p99, percent(s.Unserved), verdict)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	switch {
+	case f.Rate == 0:
+		fmt.Fprintf(out, "No rate that was tried keeps a p99 of %s ms.\n\n", figure(f.Bound))
+	case f.ClientLimited:
+		fmt.Fprintf(out, "At least %s requests/s keep a p99 of %s ms. More was not to be had from this client.\n\n", figure(f.Rate), figure(f.Bound))
+	default:
+		fmt.Fprintf(out, "%s requests/s keep a p99 of %s ms.\n\n", figure(f.Rate), figure(f.Bound))
+	}
+	return nil
+}
+
+func clients(n int) string {
+	if n == 1 {
+		return "1 client"
+	}
+	return fmt.Sprintf("%d clients", n)
 }

@@ -106,18 +106,27 @@ func bundled() (string, error) {
 // openOne opens the one model that a command works on: dir, or the bundled one.
 // Where dir holds several, the newest version of the first is taken.
 func openOne(dir string, maxBatch int) (*pipeline, error) {
+	dir, err := oneModel(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openPipeline(dir, predict.Options{MaxBatch: maxBatch}, queueSettings{}, batching.Observer{})
+}
+
+// oneModel finds the folder of the model that openOne opens.
+func oneModel(dir string) (string, error) {
 	if dir == "" {
 		var err error
 		if dir, err = bundled(); err != nil {
-			return nil, err
+			return "", err
 		}
 	}
 	entries, err := modeldir.List(dir)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if len(entries) == 0 {
-		return nil, fmt.Errorf("cannot find a model in %q: it holds no folder with a %s", dir, modeldir.ConfigFile)
+		return "", fmt.Errorf("cannot find a model in %q: it holds no folder with a %s", dir, modeldir.ConfigFile)
 	}
 	pick := entries[0]
 	for _, e := range entries {
@@ -125,5 +134,5 @@ func openOne(dir string, maxBatch int) (*pipeline, error) {
 			pick = e // versions are in order
 		}
 	}
-	return openPipeline(pick.Dir, predict.Options{MaxBatch: maxBatch}, queueSettings{}, batching.Observer{})
+	return pick.Dir, nil
 }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/torchlit/torchlit/torch/torchtest"
+	"github.com/torchlit/torchlit/torch/vision/resnet"
+)
+
+func TestBenchFlags(t *testing.T) {
+	f := func(want int, says string, args ...string) {
+		t.Helper()
+		_, stderr, code := runCommand(t, append([]string{"bench"}, args...)...)
+		assert.Equal(t, want, code, stderr)
+		assert.Contains(t, stderr, says)
+	}
+	f(2, "--url is missing")
+	f(2, "give one of them", "--engine", "--url", "x")
+	f(2, "no use for --rate, --deadline", "--engine", "--rate", "3", "--deadline", "1s")
+	f(2, "--threads: only with --engine", "--url", "x", "--threads", "2")
+	f(2, "give one of them", "--url", "x", "--rate", "1", "--clients", "1")
+	f(2, "give one of them", "--url", "x", "--find-max", "--clients", "1")
+	f(2, "--p99 is the bound of --find-max", "--url", "x", "--p99", "1s")
+	f(2, "--rate=-1", "--url", "x", "--rate", "-1")
+	f(2, "--clients=0", "--url", "x", "--clients", "0")
+	f(2, "--duration=0s", "--url", "x", "--duration", "0s")
+	f(2, "--batch=0", "--url", "x", "--batch", "0")
+	f(2, `arrivals "bursty" are not known`, "--url", "x", "--arrivals", "bursty")
+	f(2, "--connections=0", "--url", "x", "--connections", "0")
+	f(2, "--timeout=0s", "--url", "x", "--timeout", "0s")
+	f(1, `protocol "v3" is not known`, "--url", "x", "--protocol", "v3")
+	f(1, `v1 has no input "tensor"`, "--url", "x", "--input", "tensor")
+	f(1, "no such file", "--url", "x", "--images", filepath.Join(t.TempDir(), "none"))
+	f(1, "no name ends in .jpg", "--url", "x", "--images", t.TempDir())
+}
+
+// benchJSON runs torchlit bench --json.
+func benchJSON(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	stdout, stderr, code := runCommand(t, append([]string{"bench", "--json", "--warmup", "100ms", "--duration", "400ms"}, args...)...)
+	require.Zero(t, code, stderr)
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
+	return got
+}
+
+func TestBenchServer(t *testing.T) {
+	torchtest.Need(t)
+	s := serveModel(t, "--models", writeModel(t, "resnet18", resnet.CIFARStem, 10, 32))
+	photos := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(photos, "a.jpg"), photo(t, 60, 40, 1), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(photos, "b.JPEG"), photo(t, 60, 40, 2), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(photos, "notes.txt"), []byte("no image"), 0o644))
+
+	f := func(protocol string, args ...string) map[string]any {
+		t.Helper()
+		got := benchJSON(t, append([]string{"--url", s.url, "--images", photos, "--protocol", protocol}, args...)...)
+		assert.Positive(t, got["requests_per_second"])
+		assert.Zero(t, got["errors"], "%v", got["errors_by_kind"])
+		latency := got["latency_ms"].(map[string]any)
+		assert.Positive(t, latency["p50"])
+		assert.GreaterOrEqual(t, latency["p99"], latency["p50"])
+		assert.Equal(t, "torchlit", got["target"].(map[string]any)["server"])
+		return got
+	}
+	got := f("v1", "--rate", "20", "--arrivals", "uniform")
+	assert.EqualValues(t, 8, got["requests"])
+	assert.EqualValues(t, 2, got["target"].(map[string]any)["distinct"])
+	f("v1", "--clients", "2")
+	f("v1", "--clients", "2", "--batch", "3")
+	f("v2", "--clients", "2", "--batch", "2", "--deadline", "10s")
+	f("v2", "--clients", "2", "--input", "pixels")
+	f("v2", "--clients", "2", "--input", "tensor")
+}
+
+func TestBenchTable(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Server", "uvicorn")
+		io.WriteString(w, `{"output": 1}`)
+	}))
+	defer server.Close()
+	stdout, stderr, code := runCommand(t, "bench", "--url", server.URL, "--protocol", "litserve", "--rate", "50", "--arrivals", "uniform",
+		"--deadline", "5s", "--warmup", "0s", "--duration", "400ms")
+	require.Zero(t, code, stderr)
+	for _, says := range []string{"(uvicorn), litserve, 16 synthetic JPEGs", "open loop: 50.0 requests/s, uniform arrivals", "0 of 20 requests", "p99.9"} {
+		assert.Contains(t, stdout, says)
+	}
+
+	stdout, stderr, code = runCommand(t, "bench", "--url", server.URL, "--find-max", "--p99", "1us", "--warmup", "0s", "--duration", "10ms")
+	require.Zero(t, code, stderr)
+	assert.Contains(t, stdout, "One client alone waits for more than 0.001 ms.")
+	assert.Contains(t, stdout, "closed loop: 1 client,")
+}
+
+func TestBenchOfNothing(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	stdout, stderr, code := runCommand(t, "bench", "--url", server.URL, "--rate", "20", "--warmup", "0s", "--duration", "200ms")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "answered none of")
+	assert.Contains(t, stderr, "connection refused")
+	assert.Contains(t, stdout, "requests/s")
+}
+
+func TestBenchEngine(t *testing.T) {
+	torchtest.Need(t)
+	model := writeModel(t, "resnet18", resnet.CIFARStem, 10, 32)
+	got := benchJSON(t, "--engine", "--model", model, "--precision", "fp32", "--batch", "4")
+	assert.Positive(t, got["images_per_second"])
+	latency := got["latency_ms"].(map[string]any)
+	assert.Positive(t, latency["p50"])
+	assert.GreaterOrEqual(t, latency["p99"], latency["p50"])
+	assert.Equal(t, "fp32", got["precision"])
+	assert.EqualValues(t, 4, got["batch"])
+
+	stdout, stderr, code := runCommand(t, "bench", "--engine", "--model", model, "--duration", "100ms", "--warmup", "0s")
+	require.Zero(t, code, stderr)
+	assert.Contains(t, stdout, "images/s")
+	assert.True(t, strings.Contains(stdout, "batches of 1"), stdout)
+	_, stderr, code = runCommand(t, "bench", "--engine", "--model", model, "--precision", "fp1")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "fp1")
+}
