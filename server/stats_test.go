@@ -55,7 +55,9 @@ func (d direct) stats(query string) statsView {
 // blue: a red one nothing, a blue one 100 ms.
 func paced(version string) Model {
 	m := colourModel("colours", version)
-	m.QueueStats = func() batching.Stats { return batching.Stats{Limit: 40, Queued: 3, InFlight: 2, Runners: 1, DrainRate: 12.34} }
+	m.QueueStats = func() batching.Stats {
+		return batching.Stats{Limit: 40, Queued: 3, InFlight: 2, Runners: 1, DrainRate: 12.34}
+	}
 	m.Infer = func(ctx context.Context, in []byte, p batching.Priority) (batching.Result[[]float32], error) {
 		shares := colourShares(in)
 		run := time.Duration(float64(shares[2]) * float64(100*time.Millisecond))

@@ -25,7 +25,7 @@ export class Chart {
   #spec = null;
 
   constructor(figure) {
-    this.#svg = figure.querySelector("svg");
+    this.#svg = figure.querySelector(":scope > svg");
     new ResizeObserver(() => this.#spec && this.draw(this.#spec)).observe(figure);
   }
 
@@ -98,7 +98,8 @@ export function logTicks(min, max) {
 function axisTime(root, area, from, to) {
   const x = (t) => area.x + area.w * (t - from) / (to - from);
   const seconds = Math.round((to - from) / 1000);
-  const [step, unit, of] = seconds > 90 ? [60, "min", 60] : [area.w > 330 ? 10 : 20, "s", 1];
+  const wide = area.w > 330;
+  const [step, unit, of] = seconds > 90 ? [wide ? 60 : 120, "min", 60] : [wide ? 10 : 20, "s", 1];
   for (let s = 0; s <= seconds; s += step) {
     const anchor = s === 0 ? "end" : s === seconds ? "start" : "middle";
     svg(root, "text", { x: x(to - s * 1000), y: height - 5, "text-anchor": anchor }, s === 0 ? "now" : `−${s / of} ${unit}`);

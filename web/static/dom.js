@@ -41,6 +41,9 @@ export function millis(ms) {
   if (ms >= 1000) {
     return `${(ms / 1000).toFixed(1)} s`;
   }
+  if (ms > 0 && ms < 0.1) {
+    return `${Math.round(ms * 1000)} µs`;
+  }
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }
 
@@ -49,7 +52,10 @@ export function amount(x) {
   if (x >= 10000) {
     return `${(x / 1000).toFixed(x < 100000 ? 1 : 0)} k`;
   }
-  return x === 0 || x >= 10 || Number.isInteger(x) ? Math.round(x).toLocaleString("en") : x.toFixed(1);
+  if (x > 0 && x < 0.1) {
+    return "< 0.1";
+  }
+  return x >= 10 || Number.isInteger(x) ? Math.round(x).toLocaleString("en") : x.toFixed(1);
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });

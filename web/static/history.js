@@ -8,7 +8,7 @@ const most = 50;
 const thumbSize = 160;
 const store = "results";
 
-let database = null;      // null where the browser keeps nothing, as in some private windows
+let opened = Promise.resolve(null); // of the database; null where the browser keeps nothing, as in some private windows
 const shown = new Set();  // keys of results that have a plate now: they are not listed twice
 
 function done(request) {
@@ -18,19 +18,24 @@ function done(request) {
   });
 }
 
-export async function openHistory() {
+async function open() {
   try {
     const opening = indexedDB.open("torchlit", 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(store, { keyPath: "key", autoIncrement: true });
-    database = await done(opening);
+    return await done(opening);
   } catch {
-    return;
+    return null;
   }
+}
+
+export async function openHistory() {
+  opened = open();
   await list();
 }
 
 // remember keeps a plate's answer.
 export async function remember(plate, answer) {
+  const database = await opened;
   if (!database) {
     return;
   }
@@ -83,6 +88,10 @@ let listing = 0;
 
 async function list() {
   const turn = ++listing;
+  const database = await opened;
+  if (!database) {
+    return;
+  }
   const entries = await done(database.transaction(store).objectStore(store).getAll());
   if (turn !== listing) {
     return; // a later call lists what is newer
@@ -120,6 +129,7 @@ function line(entry) {
 }
 
 $("forget").addEventListener("click", async () => {
+  const database = await opened;
   if (database) {
     await done(database.transaction(store, "readwrite").objectStore(store).clear());
     shown.clear();

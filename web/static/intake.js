@@ -45,20 +45,19 @@ export function takeIn() {
 }
 
 function takeDrops() {
-  // dragenter and dragleave fire for every element under the pointer; the page is left when as many were left as entered.
-  let depth = 0;
+  // dragleave fires for every element under the pointer; the page is left when nothing of it is entered instead. Not every
+  // browser says what is, but all say every now and then that something is dragged over the page.
   const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   const on = (type, react) => document.addEventListener(type, (event) => hasFiles(event) && react(event));
-  const set = (n) => {
-    depth = Math.max(0, n);
-    document.body.classList.toggle("dragging", depth > 0);
-  };
-  on("dragenter", () => set(depth + 1));
-  on("dragleave", () => set(depth - 1));
-  on("dragover", (event) => event.preventDefault());
+  const show = (dragging) => document.body.classList.toggle("dragging", dragging);
+  on("dragleave", (event) => event.relatedTarget || show(false));
+  on("dragover", (event) => {
+    event.preventDefault();
+    show(true);
+  });
   on("drop", async (event) => {
     event.preventDefault();
-    set(0);
+    show(false);
     const { files, passed } = await dropped(event.dataTransfer);
     takeSome(files, passed);
   });

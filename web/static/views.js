@@ -108,7 +108,12 @@ function latency(range) {
   };
 }
 
-const axisMillis = (ms) => (ms >= 1000 ? `${ms / 1000} s` : `${ms} ms`);
+function axisMillis(ms) {
+  if (ms >= 1000) {
+    return `${ms / 1000} s`;
+  }
+  return ms >= 1 || ms === 0 ? `${ms} ms` : `${Math.round(ms * 1000)} µs`;
+}
 
 // apart keeps the labels of lines from covering each other: each at least a line below the one above.
 function apart(ends) {
@@ -219,7 +224,8 @@ function seconds({ from, to, samples, version }, of, how, format) {
       }
       return format(how === "max" ? Math.max(...some) : some.reduce((a, b) => a + b, 0) / some.length);
     });
-    out.push([i === rows - 1 ? "now" : name, ...(cells.length ? cells : ["no data"])]);
+    out.push([i === rows - 1 ? "now" : name, ...cells]);
   }
-  return out;
+  const most = Math.max(...out.map((r) => r.length));
+  return out.map((r) => [...r, ...Array(most - r.length).fill("–")]); // of times before the server was there
 }

@@ -143,7 +143,7 @@ function stopLive() {
 // run sends one picture after the other: the next one is taken when the answer to the last is there.
 async function run(signal) {
   const taken = []; // { at, roundTrip } of the answers of late
-  let said = { label: "", at: 0 };
+  let said = { label: "", at: -Infinity };
   while (!signal.aborted) {
     try {
       const blob = await frame();
