@@ -70,7 +70,7 @@ var errorTable = []struct {
 	{ErrUnknownModel, apiError{fasthttp.StatusNotFound, "model_not_found", "", ""}},
 	{ErrCannotLoad, apiError{fasthttp.StatusUnprocessableEntity, "model_load_failed", "", ""}},
 	{ErrBadParameter, apiError{fasthttp.StatusBadRequest, "bad_parameter", "", ""}},
-	{errClientGone, apiError{statusClientGone, "client_gone", "The client closed its connection before the answer was ready.", "client_gone"}},
+	{context.Canceled, apiError{statusClientGone, "client_gone", "The client closed its connection before the answer was ready.", "client_gone"}},
 	{context.DeadlineExceeded, apiError{fasthttp.StatusGatewayTimeout, "deadline_exceeded", "The deadline passed before the answer was ready.", "deadline"}},
 }
 

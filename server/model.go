@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/server/oip"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -263,8 +264,8 @@ func (s *Server) putLocked(c *catalog) {
 
 // caller is what the choice between a model's versions may depend on.
 type caller struct {
-	id      string                               // of the request, "" for none
-	headers interface{ Peek(key string) []byte } // nil for none
+	id      string      // of the request, "" for none
+	headers oip.Headers // nil for none
 }
 
 // acquire finds the model that answers a request and holds it until the lease is released, after the request's last

@@ -13,12 +13,9 @@ import (
 	"github.com/torchlit/torchlit/internal/interop"
 )
 
-// tritonClient is NVIDIA's own client for the protocol.
-var tritonClient = []string{"tritonclient[http]==2.73.0", "geventhttpclient==2.6.1", "aiohttp==3.14.5", "numpy==2.4.6"}
-
 // TestInteropTritonClientHTTP lets the real client make all its calls, synchronous and not.
 func TestInteropTritonClientHTTP(t *testing.T) {
-	python := interop.Python(t, tritonClient...)
+	python := interop.Python(t, interop.TritonClient...)
 	m := colourModel("colours", "1")
 	m.MaxBatch = 4
 	s := open(t, Config{Models: []Model{m}, Repository: fakeRepository{}})

@@ -59,15 +59,20 @@ func (b v2) Infer(ctx context.Context, req *oip.InferRequest) (*oip.InferRespons
 		}
 		return b.inferFor(x.Context, x.ex, x.caller, req)
 	}
-	ex := &exchange{start: time.Now(), id: req.ID, asks: true}
+	who := oip.CallerOf(ctx)
+	ex := &exchange{start: time.Now(), id: who.RequestID, asks: true}
+	if !saneRequestID([]byte(ex.id)) {
+		ex.id = req.ID
+	}
 	if !saneRequestID([]byte(ex.id)) {
 		ex.id = newRequestID()
 	}
+	who.RequestID = ex.id
 	if b.tracer != nil {
 		ctx = b.startSpanElsewhere(ctx, ex)
 	}
 	b.cfg.Metrics.inflight.Inc()
-	resp, err := b.inferFor(ctx, ex, caller{ex.id, nil}, req)
+	resp, err := b.inferFor(ctx, ex, caller{ex.id, who.Headers}, req)
 	ex.err = err
 	b.finishElsewhere(ex)
 	return resp, err

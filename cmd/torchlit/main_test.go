@@ -132,6 +132,7 @@ func photo(t testing.TB, width, height int, seed uint64) []byte {
 // served is a torchlit serve under test.
 type served struct {
 	url  string
+	grpc string // address of the gRPC server; "" when there is none
 	cmd  *exec.Cmd
 	log  *bytes.Buffer
 	done chan error
@@ -165,9 +166,15 @@ func serveModel(t testing.TB, args ...string) *served {
 
 func (s *served) readLog(lines *json.Decoder, ready chan<- string) {
 	for {
-		var line struct{ Level, Msg, Page, Error string }
+		var line struct {
+			Level, Msg, Page, Error string
+			GRPCAddr                string `json:"grpc_addr"`
+		}
 		if lines.Decode(&line) != nil {
 			return
+		}
+		if line.GRPCAddr != "" {
+			s.grpc = line.GRPCAddr
 		}
 		if line.Msg == "ready" {
 			ready <- line.Page

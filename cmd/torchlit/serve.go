@@ -24,6 +24,7 @@ import (
 type serveSettings struct {
 	Models       string        `yaml:"models" help:"folder of models, or one model folder (default: the bundled model)"`
 	Addr         string        `yaml:"addr" help:"address of the HTTP server"`
+	GRPCAddr     string        `yaml:"grpc_addr" help:"address of the gRPC server, such as :8081; without it there is none"`
 	Device       string        `yaml:"device" help:"auto or cpu"`
 	Precision    string        `yaml:"precision" help:"auto or fp32"`
 	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch"`
@@ -89,9 +90,9 @@ func serveCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve models over HTTP, with an upload page at /",
-		Long: `Serve models over HTTP, with an upload page at /. Uploads that come at the same
-time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
+		Short: "Serve models over HTTP and gRPC, with an upload page at /",
+		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at /.
+Uploads that come at the same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
 
 Every flag is also a key of --config's file under server: (--max-batch-size is
 server.max_batch_size) and a variable (TORCHLIT_SERVER_MAX_BATCH_SIZE). A flag
@@ -163,6 +164,11 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err := s.Start(); err != nil {
 		return err
 	}
+	grpc, err := startGRPC(settings, s, logger)
+	if err != nil {
+		return err
+	}
+	defer grpc.close()
 	logger.Info("listening; loading models", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
 
 	if err := models.open(s, traffic); err != nil {
@@ -173,12 +179,14 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	select {
 	case err := <-s.Failed():
 		return err
+	case err := <-grpc.failed():
+		return err
 	case <-ctx.Done():
 	}
 	logger.Info("stopping: finishing what was accepted", zap.Duration("grace", settings.DrainGrace))
 	drain, cancel := context.WithTimeout(context.Background(), settings.DrainGrace+settings.DrainTimeout)
 	defer cancel()
-	if err := s.Drain(drain); err != nil {
+	if err := drainAll(drain, s, grpc, settings.DrainGrace); err != nil {
 		return fmt.Errorf("cannot finish all requests: %w; raise --drain-timeout", err)
 	}
 	logger.Info("stopped; no request was lost")

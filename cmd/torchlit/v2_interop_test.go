@@ -34,7 +34,7 @@ func examples(t *testing.T, page, language string) []string {
 // TestInteropV2Page runs what docs/v2.md shows, and holds the answers against those of /v1/classify.
 func TestInteropV2Page(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, "tritonclient[http]==2.73.0", "geventhttpclient==2.6.1", "aiohttp==3.14.5", "numpy==2.4.6", "pillow==13.0.0")
+	python := interop.Python(t, interop.TritonClient...)
 	s := serveModel(t, "--models", filepath.Join("..", "..", "models"))
 	dir := t.TempDir()
 	labels := map[string]string{}

@@ -24,6 +24,12 @@ var Torch = []string{
 	"numpy==2.4.6", "pillow==13.0.0", "ml_dtypes==0.6.0",
 }
 
+// TritonClient is the environment of the tests against NVIDIA's own clients of the Open Inference Protocol.
+var TritonClient = []string{
+	"tritonclient[http,grpc]==2.73.0", "geventhttpclient==2.6.1", "aiohttp==3.14.5", "numpy==2.4.6", "pillow==13.0.0",
+	"ml_dtypes==0.5.4", "grpcio==1.85.3",
+}
+
 // Python returns an interpreter with the given requirements installed, each
 // pinned as name==version. Environments live under .deps/venv and are made once
 // for each set of requirements, also when several test binaries ask at once.
