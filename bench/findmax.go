@@ -160,7 +160,10 @@ func (m *maximum) judge(ctx context.Context, rate float64) (kept bool, err error
 			m.found.Rate, m.best = step.Rate, r
 			return true, nil
 		}
-		m.found.ClientLimited, m.worst = step.ClientLimited, r
+		m.worst = r
+		if attempt == 1 {
+			m.found.ClientLimited = step.ClientLimited
+		}
 	}
 	return false, nil
 }

@@ -65,6 +65,8 @@ type Quantiles struct {
 	P99  float64 `json:"p99"`
 	P999 float64 `json:"p999"`
 	Max  float64 `json:"max"`
+
+	Count int64 `json:"count"`
 }
 
 // quantiles returns nil where nothing was recorded.
@@ -73,7 +75,7 @@ func (h *histogram) quantiles() *Quantiles {
 		return nil
 	}
 	at := func(q float64) float64 { return ms(h.quantile(q)) }
-	return &Quantiles{Mean: round(h.h.Mean() / 1000), P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999), Max: at(1)}
+	return &Quantiles{Mean: round(h.h.Mean() / 1000), P50: at(0.5), P90: at(0.9), P99: at(0.99), P999: at(0.999), Max: at(1), Count: h.count()}
 }
 
 // Point is one of a curve: the share of requests that took no longer.

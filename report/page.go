@@ -15,7 +15,7 @@ import (
 	"github.com/torchlit/torchlit/web"
 )
 
-//go:embed page.html page.css page.js card.md
+//go:embed page.html page.css page.js card.md loadtest.html
 var files embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(files, "page.html"))

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/torchlit/torchlit/bench"
+	"github.com/torchlit/torchlit/report"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -36,6 +37,7 @@ type benchFlags struct {
 	threads, runners  int
 
 	asJSON bool
+	report string
 }
 
 // syntheticImages is the number of images where none are given.
@@ -80,7 +82,7 @@ With --engine there is no server: batches of pixels go through the model alone.`
 // The flags that belong to one of the two.
 var (
 	serverFlags = []string{"images", "rate", "clients", "find-max", "p99", "arrivals", "deadline", "protocol", "input", "shape",
-		"litserve-field", "litserve-template", "header", "insecure", "timeout", "connections", "seed"}
+		"litserve-field", "litserve-template", "header", "insecure", "timeout", "connections", "seed", "report"}
 	engineFlags = []string{"precision", "device", "threads", "runners"}
 )
 
@@ -113,6 +115,7 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.device, "device", "auto", "with --engine: auto or cpu")
 	flags.IntVar(&f.threads, "threads", 0, "with --engine: threads of each runner; 0 to share the CPUs out")
 	flags.IntVar(&f.runners, "runners", 0, "with --engine: batches that run at once; 0 for as many as torchlit serve would have")
+	flags.StringVar(&f.report, "report", "", "file (.html) or folder for a report with plots")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: requests_per_second, images_per_second, latency_ms, errors and more")
 }
 
@@ -200,6 +203,12 @@ func (f *benchFlags) benchServer(ctx context.Context, out, notes io.Writer) erro
 	if err := f.readImages(); err != nil {
 		return err
 	}
+	if f.report != "" { // rather now than after the test
+		var err error
+		if f.report, err = reportFile(f.report); err != nil {
+			return err
+		}
+	}
 	target, err := bench.Open(ctx, f.target)
 	if err != nil {
 		return err
@@ -209,18 +218,34 @@ func (f *benchFlags) benchServer(ctx context.Context, out, notes io.Writer) erro
 	if err != nil {
 		return err
 	}
-	if result.ClientLimited && f.asJSON { // the table says it, too
-		fmt.Fprintf(notes, "torchlit: the client was the limit: %s\n", result.Why)
+	if err := f.tell(out, notes, result); err != nil {
+		return err
 	}
-	if f.asJSON {
-		err = json.NewEncoder(out).Encode(result)
-	} else {
-		err = printBench(out, result, f.target.Images.About)
-	}
-	if err == nil && result.Latency == nil && !result.Interrupted {
-		return fmt.Errorf("cannot measure: the server answered none of %d requests, %d were refused, %d expired, %d failed %s", result.Requests,
+	if result.Latency == nil && !result.Interrupted {
+		return fmt.Errorf("cannot measure: the server answered none of %d requests, %d were refused, %d expired, %d failed: %s", result.Requests,
 			result.Refused.Count, result.Expired.Count, result.Errors, kindsInWords(result.ErrorsByKind))
 	}
+	return nil
+}
+
+// tell writes the result.
+func (f *benchFlags) tell(out, notes io.Writer, r *bench.Result) error {
+	sent := f.target.Images.About
+	if f.report != "" {
+		if err := report.WriteLoadTest(f.report, loadTest(r, sent, append([]string{"torchlit"}, os.Args[1:]...))); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
+		if r.ClientLimited { // the table says it, too
+			fmt.Fprintf(notes, "torchlit: the client was the limit: %s\n", r.Why)
+		}
+		return json.NewEncoder(out).Encode(r)
+	}
+	if err := printBench(out, r, sent); err != nil || f.report == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\nreport: %s\n", f.report)
 	return err
 }
 

@@ -93,7 +93,7 @@ func TestBenchTable(t *testing.T) {
 	stdout, stderr, code := runCommand(t, "bench", "--url", server.URL, "--protocol", "litserve", "--rate", "50", "--arrivals", "uniform",
 		"--deadline", "5s", "--warmup", "0s", "--duration", "400ms")
 	require.Zero(t, code, stderr)
-	for _, says := range []string{"(uvicorn), litserve, 16 synthetic JPEGs", "open loop: 50.0 requests/s, uniform arrivals", "0 of 20 requests", "p99.9"} {
+	for _, says := range []string{"(uvicorn), litserve, 16 synthetic JPEGs", "open loop: 50 requests/s, uniform arrivals", "0 of 20 requests", "p99.9"} {
 		assert.Contains(t, stdout, says)
 	}
 

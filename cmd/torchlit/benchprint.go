@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -83,6 +84,9 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
+// given writes a number that somebody chose.
+func given(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
 func percent(share float64) string {
 	switch {
 	case share == 0 || share == 1:
@@ -115,7 +119,7 @@ func printBench(out io.Writer, r *bench.Result, sent string) error {
 		return err
 	}
 	fmt.Fprintln(out)
-	if err := printLatencies(out, r); err != nil {
+	if err := printQuantiles(out, latencies(r)); err != nil {
 		return err
 	}
 	if r.ClientLimited {
@@ -125,28 +129,50 @@ func printBench(out io.Writer, r *bench.Result, sent string) error {
 }
 
 func printConditions(out io.Writer, r *bench.Result, sent string) {
-	t := r.Target
-	server := t.URL
-	if t.Server != "" {
-		server += " (" + t.Server + ")"
-	}
-	what := t.Protocol + ", " + sent
-	if t.Input != bench.Image {
-		what = t.Protocol + ", " + t.Input + " of " + sent
-	}
-	if t.Batch > 1 {
-		what += fmt.Sprintf(", %d a request", t.Batch)
-	}
-	fmt.Fprintf(out, "%s, %s\n", server, what)
-	if r.Mode == "open" {
-		fmt.Fprintf(out, "open loop: %s requests/s, %s arrivals, up to %d at once, %s s\n", figure(r.Rate), r.Arrivals, r.Client.Connections, figure(r.Duration))
-	} else {
-		fmt.Fprintf(out, "closed loop: %s, %s s\n", clients(r.Clients), figure(r.Duration))
-	}
+	fmt.Fprintf(out, "%s, %s\n", serverName(r.Target), sentInWords(r.Target, sent))
+	fmt.Fprintf(out, "%s loop: %s, %s s\n", r.Mode, loadInWords(r), figure(r.Duration))
 	if r.Interrupted {
 		fmt.Fprintln(out, "interrupted: these are the figures until then")
 	}
 	fmt.Fprintln(out)
+}
+
+// serverName is a server's address and what it calls itself.
+func serverName(t bench.Info) string {
+	if t.Server == "" {
+		return t.URL
+	}
+	return t.URL + " (" + t.Server + ")"
+}
+
+// sentInWords says what a request carries; images says what it was made of.
+func sentInWords(t bench.Info, images string) string {
+	what := t.Protocol + ", " + images
+	if t.Input != bench.Image {
+		what = t.Protocol + ", " + t.Input + " of " + images
+	}
+	if t.Batch > 1 {
+		what += fmt.Sprintf(", %d a request", t.Batch)
+	}
+	return what
+}
+
+// rate is that of an open loop: as it was given, or three figures of what a search came to.
+func rate(r *bench.Result) string {
+	if r.Found != nil {
+		return figure(r.Rate)
+	}
+	return given(r.Rate)
+}
+
+func loadInWords(r *bench.Result) string {
+	switch {
+	case r.Mode == "open":
+		return fmt.Sprintf("%s requests/s, %s arrivals, up to %d at once", rate(r), r.Arrivals, r.Client.Connections)
+	case r.Clients == 1:
+		return "1 client"
+	}
+	return fmt.Sprintf("%d clients", r.Clients)
 }
 
 func kindsInWords(kinds map[string]int64) string {
@@ -157,14 +183,15 @@ func kindsInWords(kinds map[string]int64) string {
 	return strings.Join(words, ", ")
 }
 
-func printLatencies(out io.Writer, r *bench.Result) error {
+// latencies are those of each outcome, nil where there was none.
+func latencies(r *bench.Result) []namedQuantiles {
 	late := "sent late"
 	if r.Mode == "closed" {
 		late = "client's clock late"
 	}
-	return printQuantiles(out, []namedQuantiles{
+	return []namedQuantiles{
 		{"latency", r.Latency}, {"refusals", r.Refused.Latency}, {"expiries", r.Expired.Latency}, {late, r.Client.Lag},
-	})
+	}
 }
 
 type namedQuantiles struct {
@@ -191,7 +218,7 @@ func printQuantiles(out io.Writer, rows []namedQuantiles) error {
 // printSteps writes what a search tried.
 func printSteps(out io.Writer, f *bench.Found) error {
 	if len(f.Steps) == 0 {
-		fmt.Fprintf(out, "One client alone waits for more than %s ms.\n\n", figure(f.Bound))
+		fmt.Fprintf(out, "One client alone waits for more than %s ms.\n\n", given(f.Bound))
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -212,18 +239,11 @@ func printSteps(out io.Writer, f *bench.Found) error {
 	fmt.Fprintln(out)
 	switch {
 	case f.Rate == 0:
-		fmt.Fprintf(out, "No rate that was tried keeps a p99 of %s ms.\n\n", figure(f.Bound))
+		fmt.Fprintf(out, "No rate that was tried keeps a p99 of %s ms.\n\n", given(f.Bound))
 	case f.ClientLimited:
-		fmt.Fprintf(out, "At least %s requests/s keep a p99 of %s ms. More was not to be had from this client.\n\n", figure(f.Rate), figure(f.Bound))
+		fmt.Fprintf(out, "At least %s requests/s keep a p99 of %s ms. More was not to be had from this client.\n\n", figure(f.Rate), given(f.Bound))
 	default:
-		fmt.Fprintf(out, "%s requests/s keep a p99 of %s ms.\n\n", figure(f.Rate), figure(f.Bound))
+		fmt.Fprintf(out, "%s requests/s keep a p99 of %s ms.\n\n", figure(f.Rate), given(f.Bound))
 	}
 	return nil
-}
-
-func clients(n int) string {
-	if n == 1 {
-		return "1 client"
-	}
-	return fmt.Sprintf("%d clients", n)
 }
