@@ -203,7 +203,7 @@ func (m *maximum) step(r *Result) Step {
 	case s.P99 == nil:
 		s.Why = "nothing was answered"
 	case s.Unserved > m.search.Unserved:
-		s.Why = fmt.Sprintf("%.1f %% were not served", 100*s.Unserved)
+		s.Why = fmt.Sprintf("%.1f %% not served", 100*s.Unserved)
 	case r.p99 > m.search.P99:
 		s.Why = fmt.Sprintf("p99 %.4g ms", *s.P99)
 	case r.Interrupted:

@@ -56,7 +56,7 @@ const defaultTimeout = 30 * time.Second
 
 // Open makes a target. It asks the server for what it has to know of the model, and makes all requests beforehand, so that
 // sending one costs the client little. The caller closes the target.
-func Open(_ context.Context, o Options) (Target, error) {
+func Open(ctx context.Context, o Options) (Target, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
@@ -65,10 +65,12 @@ func Open(_ context.Context, o Options) (Target, error) {
 		return openV1(o)
 	case V2:
 		return openV2(o)
+	case GRPC:
+		return openGRPC(ctx, o)
 	case LitServe:
 		return openLitServe(o)
 	}
-	return nil, fmt.Errorf("the protocol %q is not known; take %s, %s or %s", o.Protocol, V1, V2, LitServe)
+	return nil, fmt.Errorf("the protocol %q is not known; take %s, %s, %s or %s", o.Protocol, V1, V2, GRPC, LitServe)
 }
 
 func (o *Options) fill() error {

@@ -78,7 +78,7 @@ type loadPage struct {
 }
 
 // loadTemplate borrows the "figure" of page.html.
-var loadTemplate = template.Must(template.New("loadtest.html").Funcs(template.FuncMap{"three": three, "percent": percent}).
+var loadTemplate = template.Must(template.New("loadtest.html").Funcs(template.FuncMap{"three": three, "percent": func(share float64) string { return unbroken(percent(share)) }}).
 	ParseFS(files, "page.html", "loadtest.html"))
 
 // WriteLoadTest writes the report of a load test as one page that needs no other file and no network.

@@ -62,6 +62,7 @@ With --engine there is no server: batches of pixels go through the model alone.`
   torchlit bench --url http://localhost:8080 --rate 200 --deadline 200ms
   torchlit bench --url http://localhost:8080 --find-max --p99 100ms
   torchlit bench --url http://localhost:8000 --protocol v2 --model resnet18 --input tensor --rate 100
+  torchlit bench --url localhost:8001 --protocol grpc --input pixels --batch 8 --clients 16
   torchlit bench --url http://localhost:8000 --protocol litserve --litserve-field image_bytes --clients 64
   torchlit bench --engine --model models/cifar10-resnet18 --batch 32`,
 		Args: noArgs,
@@ -88,7 +89,7 @@ var (
 
 func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.SortFlags = false
-	flags.StringVar(&f.target.URL, "url", "", "address of the server: http://HOST:PORT")
+	flags.StringVar(&f.target.URL, "url", "", "address of the server: http://HOST:PORT; for grpc HOST:PORT")
 	flags.StringVar(&f.imagesDir, "images", "", "folder of JPEG, PNG and WebP files to send (default: synthetic photos)")
 	flags.Float64Var(&f.load.Rate, "rate", 0, "open loop: requests a second")
 	flags.IntVar(&f.load.Clients, "clients", 0, "closed loop: clients that wait for their answers (default: 16 where there is no rate)")
@@ -98,9 +99,9 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.load.Warmup, "warmup", 2*time.Second, "how long to send before anything counts; with --engine 1s")
 	flags.StringVar(&f.arrivals, "arrivals", string(bench.Poisson), "of an open loop: poisson or uniform")
 	flags.DurationVar(&f.load.Deadline, "deadline", 0, "by which an answer is of use; the server is told, and goodput counts what met it")
-	flags.StringVar(&f.target.Protocol, "protocol", bench.V1, "v1 (Torchlit), v2 (Open Inference Protocol) or litserve (JSON with base64)")
+	flags.StringVar(&f.target.Protocol, "protocol", bench.V1, "v1 (Torchlit), v2 (Open Inference Protocol), grpc (the same) or litserve (JSON with base64)")
 	flags.StringVar(&f.target.Model, "model", "", "the model's name (default: the server's); with --engine its folder (default: the bundled model)")
-	flags.StringVar(&f.target.Input, "input", bench.Image, "image (the file as it is) or, by v2, pixels (UINT8) or tensor (FP32)")
+	flags.StringVar(&f.target.Input, "input", bench.Image, "image (the file as it is) or, by v2 and grpc, pixels (UINT8) or tensor (FP32)")
 	flags.IntSliceVar(&f.shape, "shape", nil, "of an image as pixels or tensor, such as 3,224,224, where the server does not say it")
 	flags.IntVar(&f.target.Batch, "batch", 1, "images a request; with --engine images a batch")
 	flags.StringVar(&f.target.Field, "litserve-field", "image", "the JSON field that holds the image")

@@ -56,7 +56,7 @@ func benchJSON(t *testing.T, args ...string) map[string]any {
 
 func TestBenchServer(t *testing.T) {
 	torchtest.Need(t)
-	s := serveModel(t, "--models", writeModel(t, "resnet18", resnet.CIFARStem, 10, 32))
+	s := serveModel(t, "--models", writeModel(t, "resnet18", resnet.CIFARStem, 10, 32), "--grpc-addr", "127.0.0.1:0")
 	photos := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(photos, "a.jpg"), photo(t, 60, 40, 1), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(photos, "b.JPEG"), photo(t, 60, 40, 2), 0o644))
@@ -64,13 +64,17 @@ func TestBenchServer(t *testing.T) {
 
 	f := func(protocol string, args ...string) map[string]any {
 		t.Helper()
-		got := benchJSON(t, append([]string{"--url", s.url, "--images", photos, "--protocol", protocol}, args...)...)
+		address := s.url
+		if protocol == "grpc" {
+			address = s.grpc
+		}
+		got := benchJSON(t, append([]string{"--url", address, "--images", photos, "--protocol", protocol}, args...)...)
 		assert.Positive(t, got["requests_per_second"])
 		assert.Zero(t, got["errors"], "%v", got["errors_by_kind"])
 		latency := got["latency_ms"].(map[string]any)
 		assert.Positive(t, latency["p50"])
 		assert.GreaterOrEqual(t, latency["p99"], latency["p50"])
-		assert.Equal(t, "torchlit", got["target"].(map[string]any)["server"])
+		assert.Contains(t, got["target"].(map[string]any)["server"], "torchlit")
 		return got
 	}
 	got := f("v1", "--rate", "20", "--arrivals", "uniform")
@@ -81,6 +85,8 @@ func TestBenchServer(t *testing.T) {
 	f("v2", "--clients", "2", "--batch", "2", "--deadline", "10s")
 	f("v2", "--clients", "2", "--input", "pixels")
 	f("v2", "--clients", "2", "--input", "tensor")
+	f("grpc", "--rate", "20", "--batch", "2")
+	f("grpc", "--clients", "2", "--input", "pixels", "--deadline", "10s")
 }
 
 func TestBenchTable(t *testing.T) {
@@ -90,15 +96,20 @@ func TestBenchTable(t *testing.T) {
 		io.WriteString(w, `{"output": 1}`)
 	}))
 	defer server.Close()
+	dir := t.TempDir()
 	stdout, stderr, code := runCommand(t, "bench", "--url", server.URL, "--protocol", "litserve", "--rate", "50", "--arrivals", "uniform",
-		"--deadline", "5s", "--warmup", "0s", "--duration", "400ms")
+		"--deadline", "5s", "--warmup", "0s", "--duration", "400ms", "--report", filepath.Join(dir, "a", "b.html"))
 	require.Zero(t, code, stderr)
+	page, err := os.ReadFile(filepath.Join(dir, "a", "b.html"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "How it bears 50 requests a second")
 	for _, says := range []string{"(uvicorn), litserve, 16 synthetic JPEGs", "open loop: 50 requests/s, uniform arrivals", "0 of 20 requests", "p99.9"} {
 		assert.Contains(t, stdout, says)
 	}
 
-	stdout, stderr, code = runCommand(t, "bench", "--url", server.URL, "--find-max", "--p99", "1us", "--warmup", "0s", "--duration", "10ms")
+	stdout, stderr, code = runCommand(t, "bench", "--url", server.URL, "--find-max", "--p99", "1us", "--warmup", "0s", "--duration", "10ms", "--report", dir)
 	require.Zero(t, code, stderr)
+	assert.FileExists(t, filepath.Join(dir, "index.html"))
 	assert.Contains(t, stdout, "One client alone waits for more than 0.001 ms.")
 	assert.Contains(t, stdout, "closed loop: 1 client,")
 }
