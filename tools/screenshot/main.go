@@ -93,6 +93,9 @@ func (s *shot) take() error {
 	if err != nil {
 		return err
 	}
+	if picture, err = shrink(picture); err != nil {
+		return err
+	}
 	return os.WriteFile(s.out, picture, 0o644)
 }
 
