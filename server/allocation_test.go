@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
@@ -67,6 +68,18 @@ func TestTensorAllocations(t *testing.T) {
 	}
 	if got > maxAllocsV2 {
 		t.Errorf("a request makes %.0f allocations; the budget is %d", got, maxAllocsV2)
+	}
+}
+
+// What a request adds to the dashboard's counts, in the process's memory, is nothing.
+func TestTallyAllocations(t *testing.T) {
+	var c tally
+	if n := testing.AllocsPerRun(100, func() {
+		c.request(200, 12*time.Millisecond)
+		c.request(504, time.Second)
+		c.setDepth(3)
+	}); n > 0 {
+		t.Errorf("counting makes %v allocations", n)
 	}
 }
 

@@ -84,6 +84,7 @@ func (a *asset) serve(ctx *fasthttp.RequestCtx) {
 	h.Set("Referrer-Policy", "no-referrer")
 	if a.html {
 		h.Set(fasthttp.HeaderContentSecurityPolicy, contentSecurityPolicy)
+		h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
 	}
 	if bytes.Contains(ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch), []byte(a.etag)) {
 		ctx.SetStatusCode(fasthttp.StatusNotModified)

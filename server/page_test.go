@@ -2,6 +2,8 @@ package server
 
 import (
 	"net/http"
+	"path"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -44,8 +46,36 @@ func TestPage(t *testing.T) {
 			t.Fatalf("%s: the policy is %q", path, csp)
 		}
 	}
+	if got := h.do("GET", "/", "", nil).header.Get("Permissions-Policy"); !strings.Contains(got, "camera=(self)") {
+		t.Fatalf("the page may use %q", got)
+	}
 	if r := h.do("GET", "/static/dashboard.html", "", nil); r.status != 404 { // it would have two addresses
 		t.Fatalf("got %d; want 404", r.status)
+	}
+}
+
+// Whatever a page names, this server has.
+func TestPageLinks(t *testing.T) {
+	h := open(t, Config{})
+	links := regexp.MustCompile(`(?:href|src)="(/[^"#]*)"`)
+	imports := regexp.MustCompile(`from "\./([^"]+)"`)
+	seen := map[string]bool{}
+	for at, a := range assets() {
+		for _, m := range links.FindAllStringSubmatch(string(a.body), -1) {
+			seen[m[1]] = true
+		}
+		for _, m := range imports.FindAllStringSubmatch(string(a.body), -1) {
+			seen[path.Join(path.Dir(at), m[1])] = true
+		}
+	}
+	delete(seen, "/docs") // the API's own page comes with its description
+	for link := range seen {
+		if r := h.do("GET", link, "", nil); r.status != 200 {
+			t.Errorf("%s: got %d", link, r.status)
+		}
+	}
+	if len(seen) < 15 {
+		t.Errorf("only %d links were found", len(seen))
 	}
 }
 

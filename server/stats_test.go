@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,58 @@ func TestStatsOfTraffic(t *testing.T) {
 			t.Error("a version that is not monitored has no drift: null")
 		}
 	})
+}
+
+// Whatever is counted while samples are taken is in exactly one of them.
+func TestStatsCountOnce(t *testing.T) {
+	m := NewMetrics(nil)
+	c := new(catalog)
+	s := &sampler{metrics: m, models: func() *catalog { return c }, each: map[*statistics]*totals{}}
+	const workers, each = 8, 2000
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			of := m.Model("m", strconv.Itoa(i%3))
+			for k := range each {
+				of.stats.tally.request([]int{200, 415, 503, 504, 500}[k%5], time.Duration(k)*time.Microsecond)
+				of.setQueueDepth(k % 7)
+				of.observeAnswer(timing{})
+				m.reject(of, "deadline")
+				of.Observer().BatchDone(batching.Batch{Size: 1 + k%4})
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	var server, models totals
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		s.take(time.Now())
+		x := s.newest(time.Time{}, 1)[0]
+		x.all.addTo(&server)
+		for i := range x.models {
+			x.models[i].addTo(&models)
+		}
+	}
+	const all = workers * each
+	for what, sum := range map[string]*totals{"the server": &server, "its models": &models} {
+		f := sum.since(new(totals))
+		v := f.view(queueSample{})
+		if v.Requests != (outcomesView{all / 5, all / 5, all / 5, all / 5, all / 5}) || v.Images != all || v.Rejected["deadline"] != all {
+			t.Errorf("of %d requests %s has %+v", all, what, v)
+		}
+		runs := uint64(0)
+		for _, b := range v.Batches {
+			runs += b.Count
+		}
+		if runs != all {
+			t.Errorf("of %d runs %s has %d", all, what, runs)
+		}
+	}
 }
 
 func TestStatsParameters(t *testing.T) {

@@ -204,5 +204,9 @@ export function offerCamera() {
       close("The camera was switched off because the page was out of sight. Use the camera again to go on.");
     }
   });
-  addEventListener("pagehide", release);
+  addEventListener("pagehide", () => { // the browser may keep the page, and come back to it
+    opening++;
+    release();
+    showRunning(false);
+  });
 }
