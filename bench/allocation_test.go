@@ -18,7 +18,7 @@ func TestARequestCostsNoAllocation(t *testing.T) {
 	server := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString("{}") }}
 	go server.Serve(listener)
 	defer listener.Close()
-	target, err := Open(context.Background(), Options{URL: "http://server", Images: twoImages, Dial: listener.Dial})
+	target, err := Open(context.Background(), Options{URL: "http://server", Deadline: time.Second, Images: twoImages, Dial: listener.Dial})
 	require.NoError(t, err)
 	defer target.Close()
 	sender := target.Sender()
@@ -26,8 +26,8 @@ func TestARequestCostsNoAllocation(t *testing.T) {
 	n := uint64(0)
 	send := func() {
 		begin := time.Now()
-		reply := sender.Send(n)
-		rec.record(rec.shard(0), begin, time.Now(), reply)
+		reply := sender.Send(n, begin)
+		rec.record(rec.shard(0), begin, begin, time.Now(), reply)
 		n++
 	}
 	for range 100 {

@@ -23,8 +23,8 @@ func (r *run) client(client int) {
 		default:
 		}
 		begin := time.Now()
-		reply := sender.Send(n)
-		r.rec.record(s, begin, time.Now(), reply)
+		reply := sender.Send(n, begin)
+		r.rec.record(s, begin, begin, time.Now(), reply)
 		if reply.Outcome == Failed && reply.Kind != kindTimeout {
 			// A server that is not there answers at once. Thousands of attempts a second would help nobody.
 			r.pause(10 * time.Millisecond)

@@ -210,9 +210,12 @@ func (prepared) Name() string                         { return "proto" }
 var asPrepared = grpc.ForceCodecV2(prepared{})
 
 // Send sends the n-th request.
-func (s *grpcSender) Send(n uint64) Reply {
+func (s *grpcSender) Send(n uint64, due time.Time) Reply {
 	t := s.t
-	ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
+	if !t.deadline {
+		due = time.Now()
+	}
+	ctx, cancel := context.WithDeadline(t.ctx, due.Add(t.timeout))
 	defer cancel()
 	err := s.conn.Invoke(ctx, inferencepb.GRPCInferenceService_ModelInfer_FullMethodName, t.messages[n%uint64(len(t.messages))], nil, asPrepared)
 	if err == nil {

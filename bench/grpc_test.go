@@ -147,7 +147,7 @@ func TestGRPCAbort(t *testing.T) {
 	require.NoError(t, err)
 	defer target.Close()
 	reply := make(chan Reply)
-	go func() { reply <- target.Sender().Send(0) }()
+	go func() { reply <- target.Sender().Send(0, time.Now()) }()
 	<-arrived
 	target.Abort()
 	assert.Equal(t, Failed, (<-reply).Outcome)

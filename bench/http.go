@@ -33,6 +33,7 @@ type httpTarget struct {
 	payloads    []payload
 	timeout     time.Duration
 	server      atomic.Pointer[string]
+	deadline    time.Duration // goes with each request as timeout_ms; 0: none
 
 	// broken returns how many images of an answer with status 200 failed; nil where an answer stands for all.
 	broken func(body []byte) int
@@ -126,11 +127,18 @@ type httpSender struct {
 	t    *httpTarget
 	req  fasthttp.Request
 	resp fasthttp.Response
+	text []byte // of the query
 }
 
 // Send sends the n-th request.
-func (s *httpSender) Send(n uint64) Reply {
+func (s *httpSender) Send(n uint64, due time.Time) Reply {
 	t := s.t
+	if t.deadline > 0 {
+		// Rounded down, which leaves the way back half a millisecond at the mean.
+		left := max(1, (t.deadline - time.Since(due)).Milliseconds())
+		s.text = strconv.AppendInt(append(s.text[:0], "timeout_ms="...), left, 10)
+		s.req.URI().SetQueryStringBytes(s.text)
+	}
 	p := &t.payloads[n%uint64(len(t.payloads))]
 	s.req.SetBodyRaw(p.body)
 	if p.header[0] != "" {

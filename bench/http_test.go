@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func sendEach(t *testing.T, o Options, n int) (replies []Reply, info Info) {
 	defer target.Close()
 	sender := target.Sender()
 	for i := range n {
-		replies = append(replies, sender.Send(uint64(i)))
+		replies = append(replies, sender.Send(uint64(i), time.Now()))
 	}
 	return replies, target.Info()
 }
@@ -54,7 +56,12 @@ func TestV1SendsImages(t *testing.T) {
 	var bodies []string
 	o, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "POST", r.Method)
-		assert.Equal(t, "/behind/v1/models/a%2Fb/classify?timeout_ms=250", r.RequestURI)
+		path, query, _ := strings.Cut(r.RequestURI, "?timeout_ms=")
+		assert.Equal(t, "/behind/v1/models/a%2Fb/classify", path)
+		left, err := strconv.Atoi(query)
+		assert.NoError(t, err)
+		assert.LessOrEqual(t, left, 250)
+		assert.Positive(t, left)
 		assert.Equal(t, "secret", r.Header.Get("X-Api-Key"))
 		bodies = append(bodies, string(body(t, r)))
 		w.Header().Set("Server", "fake")
@@ -67,6 +74,28 @@ func TestV1SendsImages(t *testing.T) {
 	assert.Equal(t, []Reply{{Images: 1}, {Images: 1}, {Images: 1}}, replies)
 	assert.Equal(t, "fake", info.Server)
 	assert.Equal(t, 2, info.Requests)
+}
+
+// What is told to the server is what is left of the deadline: requests that are sent late have less.
+func TestV1TellsWhatIsLeft(t *testing.T) {
+	var told string
+	o, _ := fake(t, func(w http.ResponseWriter, r *http.Request) { told = r.URL.Query().Get("timeout_ms") })
+	o.Deadline = time.Hour
+	target, err := Open(context.Background(), o)
+	require.NoError(t, err)
+	defer target.Close()
+	sender := target.Sender()
+	f := func(late time.Duration, low, high int) {
+		t.Helper()
+		assert.Equal(t, Answered, sender.Send(0, time.Now().Add(-late)).Outcome)
+		left, err := strconv.Atoi(told)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, left, low)
+		assert.LessOrEqual(t, left, high)
+	}
+	f(0, 3_000_000, 3_600_000)
+	f(30*time.Minute, 1_200_000, 1_800_000)
+	f(2*time.Hour, 1, 1)
 }
 
 func TestV1SendsForms(t *testing.T) {
@@ -168,11 +197,11 @@ func TestAbort(t *testing.T) {
 	require.NoError(t, err)
 	defer target.Close()
 	reply := make(chan Reply)
-	go func() { reply <- target.Sender().Send(0) }()
+	go func() { reply <- target.Sender().Send(0, time.Now()) }()
 	<-arrived
 	target.Abort()
 	assert.Equal(t, Failed, (<-reply).Outcome)
-	assert.Equal(t, Failed, target.Sender().Send(0).Outcome, "and nothing begins any more")
+	assert.Equal(t, Failed, target.Sender().Send(0, time.Now()).Outcome, "and nothing begins any more")
 }
 
 func TestBadOptions(t *testing.T) {

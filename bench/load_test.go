@@ -23,7 +23,7 @@ func (s *simulated) Sender() Sender { return s }
 func (s *simulated) Info() Info     { return Info{URL: "simulated", Batch: 1} }
 func (s *simulated) Abort()         { s.aborted.Store(true) }
 func (s *simulated) Close() error   { return nil }
-func (s *simulated) Send(n uint64) Reply {
+func (s *simulated) Send(n uint64, _ time.Time) Reply {
 	s.sent.Add(1)
 	return s.serve(n)
 }

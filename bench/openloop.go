@@ -112,12 +112,12 @@ func (o *openLoop) send(sender Sender, s *shard, n uint64, due time.Time, capped
 	if capped {
 		o.rec.recordCapped(s, due)
 		if o.load.Timeout > 0 && now.Sub(due) > o.load.Timeout {
-			o.rec.record(s, due, now, Reply{Outcome: Failed, Kind: kindTimeout})
+			o.rec.record(s, due, now, now, Reply{Outcome: Failed, Kind: kindTimeout})
 			return
 		}
 	} else {
 		o.rec.recordLag(s, due, now.Sub(due))
 	}
-	reply := sender.Send(n)
-	o.rec.record(s, due, time.Now(), reply)
+	reply := sender.Send(n, due)
+	o.rec.record(s, due, now, time.Now(), reply)
 }

@@ -22,9 +22,10 @@ type recorder struct {
 // shard is a part of what was recorded, or the whole once merged.
 type shard struct {
 	mu       sync.Mutex
-	due      int64 // requests of the window that have ended
-	latency  [outcomes]histogram
-	waited   histogram // of answers, and of requests that were given up
+	due      int64               // requests of the window that have ended
+	latency  [outcomes]histogram // since a request was due
+	service  [outcomes]histogram // since it was sent
+	waited   histogram           // of answers, and of requests that were given up
 	lag      histogram
 	inTime   int64 // answers that came by their deadline
 	beyond   int64 // requests that were not answered within the bound
@@ -65,8 +66,8 @@ func (r *recorder) in(t time.Time) bool { return !t.Before(r.from) && t.Before(r
 
 func (r *recorder) bin(s *shard, t time.Time) *bin { return &s.bins[t.Sub(r.from)/r.width] }
 
-// record notes a request that was due at one time and ended at another.
-func (r *recorder) record(s *shard, due, done time.Time, reply Reply) {
+// record notes a request: when it was due, when it was sent and when it ended.
+func (r *recorder) record(s *shard, due, sent, done time.Time, reply Reply) {
 	wanted, ended := r.in(due), r.in(done)
 	if !wanted && !ended {
 		return
@@ -90,6 +91,7 @@ func (r *recorder) record(s *shard, due, done time.Time, reply Reply) {
 	}
 	s.due++
 	s.latency[reply.Outcome].record(took, 3)
+	s.service[reply.Outcome].record(done.Sub(sent), 3)
 	if reply.Outcome == Answered || reply.Kind == kindTimeout {
 		s.waited.record(took, 3)
 		r.bin(s, due).waited.record(took, 2)
@@ -147,6 +149,7 @@ func (m *shard) add(s *shard) {
 	m.lag.merge(s.lag)
 	for i := range s.latency {
 		m.latency[i].merge(s.latency[i])
+		m.service[i].merge(s.service[i])
 		m.done[i] += s.done[i]
 	}
 	for kind, n := range maps.All(s.kinds) {

@@ -26,6 +26,8 @@ type Result struct {
 
 	// Latency is that of the answers, late ones included, and of requests that were given up. It is nil if there were none.
 	Latency *Quantiles `json:"latency_ms"`
+	// Service is that of the answers since they were really sent. What it has less than Latency is the client's own.
+	Service *Quantiles `json:"service_ms"`
 
 	// Goodput is the number of answers in time, a second; without a deadline all are. InTime is their share of the requests that
 	// were not refused.
@@ -58,6 +60,7 @@ type Turned struct {
 	Count   int64      `json:"count"`
 	Share   float64    `json:"share"` // of all requests
 	Latency *Quantiles `json:"latency_ms"`
+	Service *Quantiles `json:"service_ms"` // since they were really sent
 }
 
 // Client is how the load tool itself fared.
@@ -92,7 +95,7 @@ func (r *run) result() *Result {
 	out := &Result{
 		Target: r.target.Info(), Mode: "closed", Clients: l.Clients,
 		Warmup: l.Warmup.Seconds(), Duration: window.Seconds(), Deadline: ms(l.Deadline), Interrupted: interrupted,
-		Requests: m.due, Latency: m.waited.quantiles(), p99: m.waited.quantile(0.99),
+		Requests: m.due, Latency: m.waited.quantiles(), Service: m.service[Answered].quantiles(), p99: m.waited.quantile(0.99),
 		Errors: m.latency[Failed].count(), ErrorsByKind: m.kinds,
 		Refused: turned(m, Refused), Expired: turned(m, Expired),
 		Curve: m.waited.curve(), Timeline: timeline(m.bins, r.rec.width, window),
@@ -117,7 +120,7 @@ func (r *run) result() *Result {
 
 func turned(m *shard, o Outcome) Turned {
 	n := m.latency[o].count()
-	return Turned{n, share(n, m.due), m.latency[o].quantiles()}
+	return Turned{n, share(n, m.due), m.latency[o].quantiles(), m.service[o].quantiles()}
 }
 
 func share(part, whole int64) float64 {

@@ -1,5 +1,7 @@
 package bench
 
+import "time"
+
 // Outcome is how a request ended.
 type Outcome uint8
 
@@ -26,8 +28,9 @@ const kindTimeout = "timeout"
 // Sender sends requests one after the other. It belongs to one goroutine.
 type Sender interface {
 	// Send sends the n-th request and returns when it has ended, at the latest at the target's timeout. Requests differ in what they
-	// carry, by turns.
-	Send(n uint64) Reply
+	// carry, by turns. The request was due at a time that may have passed: what is left of its deadline since then is what the server
+	// is told, where the protocol allows.
+	Send(n uint64, due time.Time) Reply
 }
 
 // Target is a server under load.

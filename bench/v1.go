@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"mime/multipart"
 	"net/url"
-	"strconv"
 )
 
 // openV1 makes a target of Torchlit's own API: an image as the body, or several as a form.
@@ -23,9 +22,7 @@ func openV1(o Options) (Target, error) {
 		path = "/v1/models/" + url.PathEscape(o.Model) + "/classify"
 	}
 	uri := u.Scheme + "://" + u.Host + u.EscapedPath() + path
-	if o.Deadline > 0 {
-		uri += "?timeout_ms=" + strconv.FormatInt(o.Deadline.Milliseconds(), 10)
-	}
+	t.deadline = o.Deadline
 	if o.Batch == 1 {
 		var payloads []payload
 		for _, f := range o.Images.Files {

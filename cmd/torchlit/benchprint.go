@@ -185,12 +185,12 @@ func kindsInWords(kinds map[string]int64) string {
 
 // latencies are those of each outcome, nil where there was none.
 func latencies(r *bench.Result) []namedQuantiles {
-	late := "sent late"
-	if r.Mode == "closed" {
-		late = "client's clock late"
+	if r.Mode == "closed" { // sent as soon as they were due
+		return []namedQuantiles{{"latency", r.Latency}, {"refusals", r.Refused.Latency}, {"expiries", r.Expired.Latency}, {"client's clock late", r.Client.Lag}}
 	}
 	return []namedQuantiles{
-		{"latency", r.Latency}, {"refusals", r.Refused.Latency}, {"expiries", r.Expired.Latency}, {late, r.Client.Lag},
+		{"latency", r.Latency}, {"latency, since sent", r.Service}, {"refusals", r.Refused.Latency}, {"refusals, since sent", r.Refused.Service},
+		{"expiries", r.Expired.Latency}, {"expiries, since sent", r.Expired.Service}, {"sent late", r.Client.Lag},
 	}
 }
 
