@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/server/oip"
 )
 
 // direct calls a server without a connection, so that fake time can pass.
@@ -95,6 +97,9 @@ func TestStatsOfSeconds(t *testing.T) {
 		ask("/v1/classify", []byte("no image"), 415)
 		ask("/v1/models/nobody/classify", red, 404)
 		d.do("GET", "/healthz", nil)
+		if _, err := d.Backend().Infer(t.Context(), &oip.InferRequest{Model: "nobody"}); err == nil { // as gRPC asks
+			t.Fatal("nobody answered")
+		}
 		counts := d.catalog.Load().find("colours", "2").counts
 		o := counts.Observer()
 		o.Enqueued(5)
@@ -110,7 +115,7 @@ func TestStatsOfSeconds(t *testing.T) {
 			t.Fatalf("after a second: %+v", v.Samples)
 		}
 		x := v.Samples[0]
-		if x.All.Requests != (outcomesView{OK: 100, ClientError: 2, Deadline: 1}) || x.All.Images != 100 {
+		if x.All.Requests != (outcomesView{OK: 100, ClientError: 3, Deadline: 1}) || x.All.Images != 100 {
 			t.Errorf("the server's counts are %+v", x.All)
 		}
 		near := func(what string, got, want float64) {
@@ -311,6 +316,24 @@ func TestStatsWithoutModel(t *testing.T) {
 	}
 	if v.State != "loading" || len(v.Models) != 0 || len(v.Samples) != 1 || v.Samples[0].All.Requests.Refused != 1 || v.Samples[0].All.Rejected["loading"] != 1 {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// A version that does not serve is there, with the reason, behind those that do.
+func TestStatsOfAbsentModels(t *testing.T) {
+	d := openDirect(t, Config{Models: []Model{colourModel("colours", "1")}, Repository: fakeRepository{}})
+	defer d.Close()
+	m := d.stats("").Models
+	if len(m) < 2 || m[0].Name != "colours" || m[0].State != "ready" || m[0].Queue != nil {
+		t.Fatalf("the models are %+v", m)
+	}
+	i := slices.IndexFunc(m, func(m modelStats) bool { return m.Name == "broken" })
+	if i < 1 || m[i].State != "unavailable" || m[i].Reason == "" || m[i].Role != "" {
+		t.Errorf("the models are %+v", m)
+	}
+	d.draining.Store(true)
+	if v := d.stats(""); v.State != "draining" || v.Models[0].State != "draining" {
+		t.Errorf("while it drains: %+v", v)
 	}
 }
 

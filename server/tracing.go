@@ -31,7 +31,7 @@ var traceResponseHeader = []byte("Traceresponse")
 // isProbe reports whether the request is one of those that come every few seconds, and whose trace nobody wants to read.
 func isProbe(ctx *fasthttp.RequestCtx) bool {
 	switch string(ctx.Path()) {
-	case "/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready":
+	case "/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/v1/stats":
 		return true
 	}
 	return false

@@ -90,8 +90,9 @@ func serveCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve models over HTTP and gRPC, with an upload page at /",
-		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at /.
+		Short: "Serve models over HTTP and gRPC, with an upload page and a dashboard",
+		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at / and a
+dashboard at /dashboard.
 Uploads that come at the same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
 
 Every flag is also a key of --config's file under server: (--max-batch-size is

@@ -9,7 +9,7 @@ export function showModels(reply) {
   if (rows.length === 0) {
     body.replaceChildren(element("tr"));
     const td = element("td", "", "No model yet.");
-    td.colSpan = 11;
+    td.colSpan = columns;
     body.rows[0].append(td);
     return;
   }
@@ -29,6 +29,7 @@ export function showModels(reply) {
         }
         fresh.append(cell);
       });
+      fresh.lastElementChild.colSpan = columns + 1 - texts.length;
       tr ? tr.replaceWith(fresh) : body.append(fresh);
       tr = fresh;
     }
@@ -38,23 +39,27 @@ export function showModels(reply) {
   });
 }
 
+const columns = 11;
 const numeric = new Set([3, 4, 5, 6, 7, 8, 9, 10]);
 
 function cells(m, figures, seconds) {
-  const serves = m.state === "ready" || m.state === "draining";
-  const dash = (text) => (serves ? text : "–");
+  const name = m.version ? `${m.name} version ${m.version}` : m.name;
+  const state = m.reason ? `${m.state}: ${m.reason}` : m.state;
+  if (m.state !== "ready" && m.state !== "draining") {
+    return [name, state]; // there is nothing else to say
+  }
   return [
-    m.version ? `${m.name} version ${m.version}` : m.name,
-    m.reason ? `${m.state}: ${m.reason}` : m.state,
-    dash(gets(m)),
-    dash(amount(requestsOf(figures) / seconds)),
-    dash(amount((figures?.images ?? 0) / seconds)),
+    name,
+    state,
+    gets(m),
+    amount(requestsOf(figures) / seconds),
+    amount((figures?.images ?? 0) / seconds),
     figures?.latency_ms ? millis(figures.latency_ms.p50) : "–",
     figures?.latency_ms ? millis(figures.latency_ms.p99) : "–",
     figures?.batches ? meanBatch(figures).toFixed(1) : "–",
     m.queue ? `${amount(m.queue.depth)} of ${amount(m.queue.limit)}` : "–",
     m.shadow ? disagreement(m.shadow) : "–",
-    drift(m.drift, serves),
+    drift(m.drift),
   ];
 }
 
@@ -76,12 +81,12 @@ function gets(m) {
 const share = (x) => `${Number((x * 100).toFixed(2))} %`;
 
 function disagreement(shadow) {
-  return shadow.images ? `${percent(shadow.disagreement_ratio)} of ${amount(shadow.images)}` : "nothing compared";
+  return shadow.images ? `${percent(shadow.disagreement_ratio)} of ${amount(shadow.images)}` : "–";
 }
 
-function drift(d, serves) {
+function drift(d) {
   if (!d) {
-    return serves ? "not monitored" : "–";
+    return "not monitored";
   }
   return `${d.score.toFixed(3)}${d.detected ? ", drifted" : ""}`;
 }

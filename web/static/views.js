@@ -74,7 +74,7 @@ function rates(range) {
   return {
     spec: {
       label: `Requests per second, ${range.words}. In the last second: ${outcomes.map((o, i) => `${now[i]} ${outcomeNames[o]}`).join(", ")}. Highest: ${amount(highest)}.`,
-      empty: highest === 0 ? "No requests" : "", y: { max: Math.max(highest, 1), format: amount },
+      empty: highest === 0 ? "No requests" : "", y: { max: highest || 4, format: amount },
       layers: [{ kind: "stack", series, times, span }],
     },
     now,
@@ -134,7 +134,7 @@ function batches(range) {
   return {
     spec: {
       label: runs ? `Batch sizes, ${range.words}: ${runs.toLocaleString("en")} runs of ${mean} images on average, ${largest} at most.` : `Batch sizes, ${range.words}: no runs.`,
-      empty: runs ? "" : "No batches", categories: names, y: { max: Math.max(...values, 1), format: amount },
+      empty: runs ? "" : "No batches", categories: names, y: { max: Math.max(...values, 4), format: amount },
       layers: [{ kind: "bars", name: "size", values }],
     },
     now: [runs ? `${amount(runs)}, of ${mean} images on average` : "0"],
@@ -198,7 +198,7 @@ function times(range) {
   return {
     spec: {
       label: `Where the time goes, ${range.words}. ${mean ? `On average: ${parts.map((p, i) => `${p} ${now[i]}`).join(", ")}.` : "No request reached a model."}`,
-      empty: highest === 0 ? "No requests" : "", y: { max: Math.max(highest, 0.1), format: axisMillis },
+      empty: highest === 0 ? "No requests" : "", y: { max: highest || 100, format: axisMillis },
       layers: [{ kind: "stack", series, times: at, span }],
     },
     now,
