@@ -46,11 +46,26 @@ function fillPicker() {
     group.append(usual, ...m.versions.map((v) => option(m, v, `${m.name} version ${v}`)));
     picker.append(group);
   }
-  picker.value = sessionStorage.getItem(key) ?? "";
+  picker.value = remembered();
   if (picker.selectedIndex < 0) {
     picker.selectedIndex = 0;
   }
   $("choose-model").hidden = picker.options.length < 2;
+}
+
+// The choice lasts as long as the tab. Storage may be forbidden; then it lasts as long as the page.
+function remembered() {
+  try {
+    return sessionStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function remember(choice) {
+  try {
+    sessionStorage.setItem(key, choice);
+  } catch {}
 }
 
 function option(model, version, text) {
@@ -97,6 +112,6 @@ function show() {
 }
 
 $("model").addEventListener("change", () => {
-  sessionStorage.setItem(key, $("model").value);
+  remember($("model").value);
   show();
 });
