@@ -43,6 +43,7 @@ type sleeper interface {
 
 // Progress is how a run fares at the moment.
 type Progress struct {
+	Over    bool          // the window is over; only requests under way are waited for, and nothing else is known
 	Warm    bool          // the warm-up is over
 	Elapsed time.Duration // of the warm-up or of the window
 	Of      time.Duration
@@ -98,7 +99,7 @@ func Run(ctx context.Context, t Target, l Load) (*Result, error) {
 	r.rec.bound = l.tooLong
 	stop := r.generate()
 	r.attend(ctx)
-	r.settle()
+	r.settle(ctx)
 	stop()
 	return r.result(), nil
 }
@@ -203,13 +204,28 @@ func (r *run) report(now time.Time) {
 	r.load.Progress(p)
 }
 
-// settle waits for the requests under way. Those of an interrupted run have a moment, and are then cut off.
-func (r *run) settle() {
-	if !r.aborted {
+// settle waits for the requests under way. When ctx ends, or has ended, they have a moment and are then cut off.
+func (r *run) settle(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
 		r.wg.Wait()
-		return
+	}()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+			if r.load.Progress != nil {
+				r.load.Progress(Progress{Over: true})
+			}
+		case <-ctx.Done():
+			cut := time.AfterFunc(grace, r.target.Abort)
+			defer cut.Stop()
+			<-ended
+			return
+		}
 	}
-	cut := time.AfterFunc(grace, r.target.Abort)
-	defer cut.Stop()
-	r.wg.Wait()
 }

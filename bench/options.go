@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -60,6 +61,9 @@ func Open(ctx context.Context, o Options) (Target, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
+	if o.Input == Image && len(o.Images.Files) == 0 {
+		return nil, errors.New("there are no images to send")
+	}
 	switch o.Protocol {
 	case V1:
 		return openV1(o)
@@ -70,8 +74,31 @@ func Open(ctx context.Context, o Options) (Target, error) {
 	case LitServe:
 		return openLitServe(o)
 	}
-	return nil, fmt.Errorf("the protocol %q is not known; take %s, %s, %s or %s", o.Protocol, V1, V2, GRPC, LitServe)
+	panic("BUG: a protocol that fill knows")
 }
+
+// Check says what does not fit together. It connects to nothing, and does not look at the images.
+func (o Options) Check() error {
+	if err := o.fill(); err != nil {
+		return err
+	}
+	for _, line := range o.Header {
+		if _, _, err := header(line); err != nil {
+			return err
+		}
+	}
+	if o.Protocol == GRPC {
+		_, _, err := grpcAddress(o.URL)
+		return err
+	}
+	_, _, err := o.template()
+	if err == nil {
+		_, err = o.address()
+	}
+	return err
+}
+
+var protocols = []string{V1, V2, GRPC, LitServe}
 
 func (o *Options) fill() error {
 	set := func(s *string, otherwise string) {
@@ -94,14 +121,14 @@ func (o *Options) fill() error {
 	switch {
 	case o.URL == "":
 		return errors.New("the server's address is missing")
+	case !slices.Contains(protocols, o.Protocol):
+		return fmt.Errorf("the protocol %q is not known; take %s", o.Protocol, strings.Join(protocols, ", "))
 	case o.Batch < 1 || o.Connections < 1 || o.Timeout < 0 || o.Deadline < 0:
 		return errors.New("batch and connections must be 1 at least, timeout and deadline not negative")
 	case o.Input != Image && o.Input != Pixels && o.Input != Tensor:
 		return fmt.Errorf("the input %q is not known; take %s, %s or %s", o.Input, Image, Pixels, Tensor)
 	case o.Input != Image && o.Protocol != V2 && o.Protocol != GRPC:
 		return fmt.Errorf("the protocol %s has no input %q: take %s or %s", o.Protocol, o.Input, V2, GRPC)
-	case o.Input == Image && len(o.Images.Files) == 0:
-		return errors.New("there are no images to send")
 	case o.Deadline > 0 && o.Deadline < time.Millisecond:
 		return fmt.Errorf("a deadline of %s is too short: a millisecond is the least", o.Deadline)
 	}

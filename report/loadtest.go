@@ -26,6 +26,7 @@ type LoadTest struct {
 	P50, P99         float64   // of the answers
 	Lag              float64   // at the 99th percentile: how late the client was itself
 	Limit            string    // why the client was the limit, if it was
+	Interrupted      bool      // before it was over
 	Rows             []LoadRow // the latencies of each outcome
 	Curve            []LoadShare
 	Timeline         []LoadMoment
@@ -149,10 +150,14 @@ func (l LoadTest) headline() string {
 }
 
 func (l LoadTest) tiles() []tile {
+	p50, p99 := three(l.P50)+" ms", three(l.P99)+" ms"
+	if l.P99 == 0 { // nothing was answered
+		p50, p99 = "–", "–"
+	}
 	out := []tile{
 		{Name: "answers a second", Value: three(l.Requests), Note: three(l.Images) + " images", First: true},
-		{Name: "p50", Value: three(l.P50) + " ms", Note: "half of the answers took no longer"},
-		{Name: "p99", Value: three(l.P99) + " ms", Note: "99 of 100 took no longer"},
+		{Name: "p50", Value: p50, Note: "half of the answers took no longer"},
+		{Name: "p99", Value: p99, Note: "99 of 100 took no longer"},
 	}
 	if l.Deadline > 0 {
 		out = append(out, tile{Name: "in time", Value: percent(l.InTime), Note: fmt.Sprintf("of what was not refused, within %s ms: %s a second", given(l.Deadline), three(l.Goodput))})
@@ -165,6 +170,9 @@ func (l LoadTest) tiles() []tile {
 func (l LoadTest) findings() (out []string) {
 	if l.Limit != "" {
 		out = append(out, "The client was the limit: "+l.Limit+".")
+	}
+	if l.Interrupted {
+		out = append(out, "The test was interrupted: these are the figures until then.")
 	}
 	if s := l.Search; s != nil {
 		switch {

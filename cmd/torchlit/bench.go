@@ -197,7 +197,7 @@ func (f *benchFlags) checkServer(flags *pflag.FlagSet) (err error) {
 	f.target.Deadline, f.target.Seed = f.load.Deadline, f.load.Seed
 	f.target.Connections = max(f.load.Connections, f.load.Clients)
 	f.load.Timeout = f.target.Timeout
-	return nil
+	return f.target.Check()
 }
 
 func (f *benchFlags) benchServer(ctx context.Context, out, notes io.Writer) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,8 +40,11 @@ func TestBenchFlags(t *testing.T) {
 	f(2, `arrivals "bursty" are not known`, "--url", "x", "--arrivals", "bursty")
 	f(2, "--connections=0", "--url", "x", "--connections", "0")
 	f(2, "--timeout=0s", "--url", "x", "--timeout", "0s")
-	f(1, `protocol "v3" is not known`, "--url", "x", "--protocol", "v3")
-	f(1, `v1 has no input "tensor"`, "--url", "x", "--input", "tensor")
+	f(2, `protocol "v3" is not known`, "--url", "x", "--protocol", "v3")
+	f(2, `v1 has no input "tensor"`, "--url", "x", "--input", "tensor")
+	f(2, "give HOST:PORT", "--url", "x", "--protocol", "grpc")
+	f(2, "has no {{image}}", "--url", "x", "--litserve-template", "{}")
+	f(2, `write "Name: value"`, "--url", "x", "--header", "key")
 	f(1, "no such file", "--url", "x", "--images", filepath.Join(t.TempDir(), "none"))
 	f(1, "no name ends in .jpg", "--url", "x", "--images", t.TempDir())
 }
@@ -112,6 +117,39 @@ func TestBenchTable(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "index.html"))
 	assert.Contains(t, stdout, "One client alone waits for more than 0.001 ms.")
 	assert.Contains(t, stdout, "closed loop: 1 client,")
+}
+
+// Ctrl-C ends a run with the figures until then, also when an answer never comes.
+func TestBenchInterrupted(t *testing.T) {
+	arrived := make(chan struct{}, 1000)
+	release := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+		if len(arrived) == 20 {
+			<-release
+		}
+	}))
+	defer server.Close()
+	defer close(release)
+	cmd := command(t, "bench", "--url", server.URL, "--rate", "50", "--warmup", "0s", "--duration", "1h", "--json")
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	require.NoError(t, cmd.Start())
+	for len(arrived) < 21 {
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, cmd.Wait())
+	var got map[string]any
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &got))
+	assert.Equal(t, true, got["interrupted"])
+	assert.GreaterOrEqual(t, got["requests"], 20.0)
+	assert.EqualValues(t, 1, got["errors"])
+	assert.Less(t, got["duration_s"], 3000.0)
 }
 
 func TestBenchOfNothing(t *testing.T) {

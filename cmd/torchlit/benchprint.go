@@ -48,6 +48,9 @@ func (l *benchLine) trying(rate float64) {
 }
 
 func progressText(p bench.Progress) string {
+	if p.Over {
+		return "waiting for the last answers"
+	}
 	if !p.Warm {
 		return fmt.Sprintf("warming up  %s of %s", p.Elapsed.Round(time.Second), p.Of)
 	}

@@ -30,7 +30,7 @@ func loadTest(r *bench.Result, sent string, command []string) report.LoadTest {
 		Server: serverName(r.Target), Sent: sentInWords(r.Target, sent), Load: loadInWords(r), Created: r.Began,
 		Open: r.Mode == "open", Rate: r.Rate,
 		Requests: r.RequestsPerSecond, Images: r.ImagesPerSecond, Goodput: r.Goodput, InTime: r.InTime, Deadline: r.Deadline,
-		Refused: r.Refused.Share, Limit: r.Why,
+		Refused: r.Refused.Share, Limit: r.Why, Interrupted: r.Interrupted,
 		Facts: loadFacts(r), Command: command,
 	}
 	if r.Requests > 0 {
