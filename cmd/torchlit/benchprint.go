@@ -54,6 +54,9 @@ func progressText(p bench.Progress) string {
 	if !p.Warm {
 		return fmt.Sprintf("warming up  %s of %s", p.Elapsed.Round(time.Second), p.Of)
 	}
+	if p.Elapsed < time.Second { // too little to say anything
+		return fmt.Sprintf("measuring for %s", p.Of)
+	}
 	bad := ""
 	if p.Bad > 0 {
 		bad = fmt.Sprintf("  %s not answered/s", figure(p.Bad))
@@ -117,7 +120,11 @@ func printBench(out io.Writer, r *bench.Result, sent string) error {
 	if r.Expired.Count > 0 {
 		fmt.Fprintf(w, "expired\t%s\t%d, as the server says\n", percent(r.Expired.Share), r.Expired.Count)
 	}
-	fmt.Fprintf(w, "errors\t%d\t%s\n", r.Errors, kindsInWords(r.ErrorsByKind))
+	fmt.Fprintf(w, "errors\t%d", r.Errors)
+	if r.Errors > 0 {
+		fmt.Fprintf(w, "\t%s", kindsInWords(r.ErrorsByKind))
+	}
+	fmt.Fprintln(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
