@@ -2,8 +2,8 @@
 # "make help" lists the rest.
 #
 # Variables: CUDA=1 adds the CUDA libraries; LIBTORCH=/path uses a libtorch that is
-# there already; DATA=path takes the data set from a local file; ARGS="..." goes to the
-# program that a target starts; SANITIZE=address builds a checked native library.
+# there already; DATA=path takes the data set from a local file; PHOTOS=path is a folder of
+# photos to measure with; ARGS="..." goes to the program that a target starts; SANITIZE=address builds a checked native library.
 
 SHELL       := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -28,7 +28,7 @@ export LIBTORCH
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  \033[1mmake %-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: go
 go:
@@ -109,6 +109,14 @@ fuzz: build ## every fuzz target for FUZZTIME (10s) each
 .PHONY: bench
 bench: build ## Go benchmarks (BENCH=pattern)
 	$(GO) test -tags interop -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
+
+.PHONY: bench-litserve
+bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--rounds 5 --json file")
+	$(GO) run ./bench/peers litserve $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
+
+.PHONY: bench-overload
+bench-overload: build ## goodput and refusals at twice the capacity (PHOTOS=folder, ARGS="--model folder")
+	$(GO) run ./bench/peers overload $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 
 .PHONY: soak
 soak: build ## long tests for leaks and drift (build tag soak)
