@@ -128,7 +128,7 @@ func (t *grpcTarget) look(ctx context.Context, o *Options) (*oipInput, error) {
 	if o.Model == "" {
 		index, err := client.RepositoryIndex(ctx, &inferencepb.RepositoryIndexRequest{Ready: true})
 		if err != nil {
-			return nil, fmt.Errorf("cannot find out which models there are: %w; is gRPC served at %s?", err, o.URL)
+			return nil, fmt.Errorf("cannot find out which models there are: %w; if gRPC is served at %s, name one", err, o.URL)
 		}
 		var names []string
 		for _, m := range index.Models {

@@ -119,7 +119,7 @@ func TestGRPCGivesUp(t *testing.T) {
 
 func TestGRPCWithoutServer(t *testing.T) {
 	_, err := Open(context.Background(), Options{URL: "127.0.0.1:1", Protocol: GRPC, Images: twoImages, Timeout: 2 * time.Second})
-	assert.ErrorContains(t, err, "is gRPC served at 127.0.0.1:1?")
+	assert.ErrorContains(t, err, "if gRPC is served at 127.0.0.1:1, name one")
 	o := fakeGRPC(t, nil)
 	o.Model = "other"
 	_, err = Open(context.Background(), o)

@@ -40,6 +40,9 @@ type Options struct {
 	Deadline time.Duration // told to the server with every request; 0: none. LitServe has no way to be told
 	Timeout  time.Duration // after which a request is given up; default 30 s
 
+	// JSON sends V2 tensors as JSON, encoded images in base64, as KServe takes them: for servers without binary tensors.
+	JSON bool
+
 	Field    string // LitServe: the name of the JSON field; default "image"
 	Template string // LitServe: the JSON, with {{image}} for the base64 string, or the list of them if Batch is above 1
 
@@ -129,6 +132,8 @@ func (o *Options) fill() error {
 		return fmt.Errorf("the input %q is not known; take %s, %s or %s", o.Input, Image, Pixels, Tensor)
 	case o.Input != Image && o.Protocol != V2 && o.Protocol != GRPC:
 		return fmt.Errorf("the protocol %s has no input %q: take %s or %s", o.Protocol, o.Input, V2, GRPC)
+	case o.JSON && o.Protocol != V2:
+		return fmt.Errorf("tensors in JSON are for %s alone; the protocol is %s", V2, o.Protocol)
 	case o.Deadline > 0 && o.Deadline < time.Millisecond:
 		return fmt.Errorf("a deadline of %s is too short: a millisecond is the least", o.Deadline)
 	}

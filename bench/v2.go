@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 )
@@ -12,6 +14,7 @@ import (
 const headerLength = "Inference-Header-Content-Length"
 
 // openV2 makes a target of the Open Inference Protocol over HTTP, with binary tensors both ways, as the clients of Triton send them.
+// With Options.JSON both the request and the answer are JSON.
 func openV2(o Options) (_ Target, err error) {
 	u, err := o.address()
 	if err != nil {
@@ -48,11 +51,15 @@ func openV2(o Options) (_ Target, err error) {
 	if err != nil {
 		return nil, err
 	}
+	contentType, make := "application/octet-stream", v2Payload
+	if o.JSON {
+		contentType, make = "application/json", v2JSON
+	}
 	var payloads []payload
 	for _, raw := range in.contents {
-		payloads = append(payloads, v2Payload(in, raw, o.Deadline.Microseconds()))
+		payloads = append(payloads, make(in, raw, o.Deadline.Microseconds()))
 	}
-	t.send(model+"/infer", "application/octet-stream", payloads)
+	t.send(model+"/infer", contentType, payloads)
 	return t, nil
 }
 
@@ -94,22 +101,58 @@ func firstModel(names []string) (string, error) {
 	return names[0], nil
 }
 
+type parameters map[string]any
+
 // v2Payload is the JSON and, behind it, the tensor. timeout is in microseconds.
 func v2Payload(in *oipInput, raw []byte, timeout int64) payload {
-	type parameters map[string]any
 	p := parameters{"binary_data_output": true}
+	head := v2Body(in, p, timeout, "parameters", parameters{"binary_data_size": len(raw)})
+	return payload{append(head, raw...), [2]string{headerLength, strconv.Itoa(len(head))}}
+}
+
+// v2JSON is the request with the tensor in it.
+func v2JSON(in *oipInput, raw []byte, timeout int64) payload {
+	return payload{body: v2Body(in, parameters{}, timeout, "data", elements(in.Datatype, raw))}
+}
+
+func v2Body(in *oipInput, p parameters, timeout int64, key string, value any) []byte {
 	if timeout > 0 {
 		p["timeout"] = timeout
 	}
-	head, err := json.Marshal(map[string]any{
-		"parameters": p,
-		"inputs": []map[string]any{{
-			"name": in.Name, "datatype": in.Datatype, "shape": in.Shape,
-			"parameters": parameters{"binary_data_size": len(raw)},
-		}},
-	})
-	if err != nil {
-		panic("BUG: " + err.Error())
+	request := map[string]any{
+		"inputs": []map[string]any{{"name": in.Name, "datatype": in.Datatype, "shape": in.Shape, key: value}},
 	}
-	return payload{append(head, raw...), [2]string{headerLength, strconv.Itoa(len(head))}}
+	if len(p) > 0 {
+		request["parameters"] = p
+	}
+	out, err := json.Marshal(request)
+	if err != nil {
+		panic("BUG: " + err.Error()) // text and finite numbers
+	}
+	return out
+}
+
+// elements parts a raw tensor for JSON, flat: numbers, or images, of which encoding/json makes base64.
+func elements(datatype string, raw []byte) any {
+	switch datatype {
+	case datatypes[Pixels]:
+		out := make([]uint, len(raw))
+		for i, v := range raw {
+			out[i] = uint(v)
+		}
+		return out
+	case datatypes[Tensor]:
+		out := make([]float32, len(raw)/4)
+		for i := range out {
+			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		return out
+	}
+	var out [][]byte
+	for len(raw) > 0 {
+		n := 4 + int(binary.LittleEndian.Uint32(raw))
+		out = append(out, raw[4:n])
+		raw = raw[n:]
+	}
+	return out
 }

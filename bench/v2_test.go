@@ -109,6 +109,34 @@ func TestV2SendsTensors(t *testing.T) {
 	assert.Equal(t, []int{0, 255, 128, 0, 255, 0}, back)
 }
 
+func TestV2SendsJSON(t *testing.T) {
+	pixels := []byte{0, 51, 255}
+	f := func(input, want string) {
+		t.Helper()
+		var got string
+		o, _ := fake(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "GET" {
+				io.WriteString(w, `{"inputs":[{"name":"f","datatype":"FP32","shape":[-1,3,1,1]},{"name":"u","datatype":"UINT8","shape":[-1,1,1,3]},{"name":"b","datatype":"BYTES","shape":[-1,1]}]}`)
+				return
+			}
+			assert.Empty(t, r.Header.Get(headerLength))
+			assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
+			got = string(body(t, r))
+		})
+		o.Protocol, o.Model, o.Input, o.JSON, o.Batch = V2, "m", input, true, 2
+		o.Decode = func([]byte, int, int) ([]byte, error) { return pixels, nil }
+		replies, _ := sendEach(t, o, 1)
+		assert.Equal(t, Reply{Images: 2}, replies[0])
+		assert.JSONEq(t, want, got)
+	}
+	f(Image, `{"inputs":[{"name":"b","datatype":"BYTES","shape":[2,1],"data":["/9j/b25l","/9j/dGhlIG90aGVy"]}]}`)
+	f(Pixels, `{"inputs":[{"name":"u","datatype":"UINT8","shape":[2,1,1,3],"data":[0,51,255,0,51,255]}]}`)
+	pixels = []byte{0, 0, 0}
+	f(Tensor, `{"inputs":[{"name":"f","datatype":"FP32","shape":[2,3,1,1],"data":[-2,-2,-2,-2,-2,-2]}]}`)
+	_, err := Open(context.Background(), Options{URL: "x", Images: twoImages, JSON: true})
+	assert.ErrorContains(t, err, "for v2 alone")
+}
+
 func TestV2Refuses(t *testing.T) {
 	f := func(says, metadata string, change func(*Options)) {
 		t.Helper()

@@ -82,7 +82,7 @@ With --engine there is no server: batches of pixels go through the model alone.`
 
 // The flags that belong to one of the two.
 var (
-	serverFlags = []string{"images", "rate", "clients", "find-max", "p99", "arrivals", "deadline", "protocol", "input", "shape",
+	serverFlags = []string{"images", "rate", "clients", "find-max", "p99", "arrivals", "deadline", "protocol", "input", "shape", "v2-json",
 		"litserve-field", "litserve-template", "header", "insecure", "timeout", "connections", "seed", "report"}
 	engineFlags = []string{"precision", "device", "threads", "runners"}
 )
@@ -103,6 +103,7 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.target.Model, "model", "", "the model's name (default: the server's); with --engine its folder (default: the bundled model)")
 	flags.StringVar(&f.target.Input, "input", bench.Image, "image (the file as it is) or, by v2 and grpc, pixels (UINT8) or tensor (FP32)")
 	flags.IntSliceVar(&f.shape, "shape", nil, "of an image as pixels or tensor, such as 3,224,224, where the server does not say it")
+	flags.BoolVar(&f.target.JSON, "v2-json", false, "send V2 tensors as JSON, images in base64, to servers without binary tensors")
 	flags.IntVar(&f.target.Batch, "batch", 1, "images a request; with --engine images a batch")
 	flags.StringVar(&f.target.Field, "litserve-field", "image", "the JSON field that holds the image")
 	flags.StringVar(&f.target.Template, "litserve-template", "", `the whole JSON, with {{image}} where the base64 string goes`)
