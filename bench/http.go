@@ -180,7 +180,10 @@ func errorKind(err error) string {
 		return kindTimeout
 	}
 	var lookup *net.DNSError
+	var certificate *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &certificate):
+		return "certificate"
 	case errors.As(err, &lookup):
 		return "unknown_host"
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log"
 	"mime"
 	"mime/multipart"
 	"net"
@@ -185,6 +186,18 @@ func TestConnectionFailures(t *testing.T) {
 	o.Timeout = 20 * time.Millisecond
 	replies, _ = sendEach(t, o, 1)
 	assert.Equal(t, []Reply{{Outcome: Failed, Kind: "timeout"}}, replies)
+}
+
+func TestTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "{}") }))
+	defer s.Close()
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	o := Options{URL: s.URL, Images: twoImages, Insecure: true}
+	replies, _ := sendEach(t, o, 2)
+	assert.Equal(t, []Reply{{Images: 1}, {Images: 1}}, replies)
+	o.Insecure = false
+	replies, _ = sendEach(t, o, 1)
+	assert.Equal(t, []Reply{{Outcome: Failed, Kind: "certificate"}}, replies)
 }
 
 // Abort ends what waits for an answer.

@@ -173,7 +173,7 @@ func limit(m *shard, cpu float64, l Load) string {
 	case cpu > cpuLimit:
 		return fmt.Sprintf("the client itself kept %.0f %% of its processors busy; give it more, or several machines", 100*cpu)
 	case share(m.capped, m.due) > cappedMost:
-		return fmt.Sprintf("%.1f %% of the requests waited for one of %d connections; allow more, or ask for a lower rate", 100*share(m.capped, m.due), l.Connections)
+		return fmt.Sprintf("%.1f %% of the requests waited for one of %d connections, because they came faster than they were answered; allow more connections, or ask for a lower rate", 100*share(m.capped, m.due), l.Connections)
 	case lag > smallLag && float64(lag) > lagShare*float64(latency) && latency > 0 && l.Rate > 0:
 		return fmt.Sprintf("at the 99th percentile %.3g of the %.3g ms of latency were the client's own, which sent late; run it on another machine than the server, or ask for a lower rate", ms(lag), ms(latency))
 	case lag > smallLag && float64(lag) > lagShare*float64(latency) && latency > 0:

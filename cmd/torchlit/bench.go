@@ -113,8 +113,8 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.load.Connections, "connections", 4096, "open loop: requests under way at most")
 	flags.Uint64Var(&f.load.Seed, "seed", 1, "of the arrivals and of what is drawn at random")
 	flags.BoolVar(&f.engine, "engine", false, "time the bare model instead of a server")
-	flags.StringVar(&f.precision, "precision", "auto", "with --engine: auto or fp32")
-	flags.StringVar(&f.device, "device", "auto", "with --engine: auto or cpu")
+	flags.StringVar(&f.precision, "precision", "auto", "with --engine: as torchlit serve has it")
+	flags.StringVar(&f.device, "device", "auto", "with --engine: as torchlit serve has it")
 	flags.IntVar(&f.threads, "threads", 0, "with --engine: threads of each runner; 0 to share the CPUs out")
 	flags.IntVar(&f.runners, "runners", 0, "with --engine: batches that run at once; 0 for as many as torchlit serve would have")
 	flags.StringVar(&f.report, "report", "", "file (.html) or folder for a report with plots")
@@ -223,11 +223,15 @@ func (f *benchFlags) benchServer(ctx context.Context, out, notes io.Writer) erro
 	if err := f.tell(out, notes, result); err != nil {
 		return err
 	}
-	if result.Latency == nil && !result.Interrupted {
+	switch {
+	case result.RequestsPerSecond > 0 || result.Latency != nil || result.Interrupted:
+		return nil
+	case result.Requests == 0:
+		return fmt.Errorf("cannot measure: no request began within %s; measure for longer, with --duration", f.load.Duration)
+	default:
 		return fmt.Errorf("cannot measure: the server answered none of %d requests, %d were refused, %d expired, %d failed: %s", result.Requests,
 			result.Refused.Count, result.Expired.Count, result.Errors, kindsInWords(result.ErrorsByKind))
 	}
-	return nil
 }
 
 // tell writes the result.

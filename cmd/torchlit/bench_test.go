@@ -52,7 +52,7 @@ func TestBenchFlags(t *testing.T) {
 // benchJSON runs torchlit bench --json.
 func benchJSON(t *testing.T, args ...string) map[string]any {
 	t.Helper()
-	stdout, stderr, code := runCommand(t, append([]string{"bench", "--json", "--warmup", "100ms", "--duration", "400ms"}, args...)...)
+	stdout, stderr, code := runCommand(t, append([]string{"bench", "--json", "--warmup", "0s", "--duration", "400ms"}, args...)...)
 	require.Zero(t, code, stderr)
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
@@ -74,16 +74,17 @@ func TestBenchServer(t *testing.T) {
 			address = s.grpc
 		}
 		got := benchJSON(t, append([]string{"--url", address, "--images", photos, "--protocol", protocol}, args...)...)
-		assert.Positive(t, got["requests_per_second"])
+		assert.GreaterOrEqual(t, got["requests_per_second"], 0.0) // on a busy machine the answers may come after the window
 		assert.Zero(t, got["errors"], "%v", got["errors_by_kind"])
 		latency := got["latency_ms"].(map[string]any)
+		assert.Positive(t, latency["count"])
 		assert.Positive(t, latency["p50"])
 		assert.GreaterOrEqual(t, latency["p99"], latency["p50"])
 		assert.Contains(t, got["target"].(map[string]any)["server"], "torchlit")
 		return got
 	}
 	got := f("v1", "--rate", "20", "--arrivals", "uniform")
-	assert.EqualValues(t, 8, got["requests"])
+	assert.EqualValues(t, 8, got["requests"]) // 20 a second for 0.4 s
 	assert.EqualValues(t, 2, got["target"].(map[string]any)["distinct"])
 	f("v1", "--clients", "2")
 	f("v1", "--clients", "2", "--batch", "3")
@@ -153,6 +154,10 @@ func TestBenchInterrupted(t *testing.T) {
 }
 
 func TestBenchOfNothing(t *testing.T) {
+	_, none, exit := runCommand(t, "bench", "--url", "127.0.0.1:1", "--rate", "0.001", "--warmup", "0s", "--duration", "10ms")
+	assert.Equal(t, 1, exit)
+	assert.Contains(t, none, "no request began within 10ms")
+
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	stdout, stderr, code := runCommand(t, "bench", "--url", server.URL, "--rate", "20", "--warmup", "0s", "--duration", "200ms")
