@@ -125,7 +125,7 @@ func eval[T any](b tab, expression string) T {
 // until waits for a JavaScript expression to be true.
 func (b tab) until(expression string) {
 	b.t.Helper()
-	for range 400 {
+	for range 800 {
 		if eval[bool](b, "Boolean("+expression+")") {
 			return
 		}

@@ -77,6 +77,8 @@ func TestHistoryInBrowser(t *testing.T) {
 	b.must(`document.querySelectorAll("#past li").length === 0`) // they have their plates
 	b.do(chromedp.Click(chromedp.CSS(".plate:nth-child(2) .remove")))
 	b.until(`document.querySelectorAll("#past li").length === 1`)
+	b.do(chromedp.Click(chromedp.CSS(".plate:nth-child(1) .remove")))
+	b.until(`document.querySelectorAll("#past li").length === 2`)
 
 	b.do(chromedp.Reload())
 	b.until(`document.querySelectorAll("#past li").length === 2`)
