@@ -75,6 +75,8 @@ var rooms = map[string]room{
 		why: "servers are compared by the load tool and asked by the client, as their users would"},
 	"bench": {may: []string{"internal/inferencepb"},
 		why: "the load tool measures from outside, as a user would; the messages are those of a public protocol"},
+	"bench/peers": {may: []string{"bench", "client"},
+		why: "the comparisons start servers, ask them as anyone would, and read what the load tool says"},
 }
 
 // TestRooms holds the code (not the tests) to the table.
