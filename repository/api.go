@@ -132,6 +132,9 @@ func parseParameters(parameters map[string]any) (p loadParameters, err error) {
 	for key, value := range parameters {
 		switch {
 		case key == "version":
+			if value == nil {
+				return p, &parameterError{"the parameter version is null; leave it out to load what the policy chooses"}
+			}
 			p.version = fmt.Sprint(value)
 		case key == "config":
 			text, _ := value.(string)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/valyala/fastjson"
 )
@@ -51,11 +52,16 @@ func (u *upload) setJSONOption(name string, v *fastjson.Value, lim limits) error
 	if v == nil {
 		return nil
 	}
-	n, err := v.Int()
-	if err != nil {
-		n = -1 // no option takes a negative number
+	return u.setNumber(name, whole(v), lim)
+}
+
+// whole is the whole number that v is, and -1, which no option takes, if it is none. JSON does not tell 5.0 from 5.
+func whole(v *fastjson.Value) int {
+	f, err := v.Float64()
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
+		return -1
 	}
-	return u.setNumber(name, n, lim)
+	return int(f)
 }
 
 func (u *upload) addAll(v *fastjson.Value, lim limits) error {

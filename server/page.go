@@ -11,6 +11,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/torchlit/torchlit/server/openapi"
 	"github.com/torchlit/torchlit/web"
 )
 
@@ -31,6 +32,7 @@ type asset struct {
 var pages = map[string]string{
 	"/":          "/static/index.html",
 	"/dashboard": "/static/dashboard.html",
+	"/docs":      "/static/docs.html",
 }
 
 // assets returns every file of the pages by the path it is served at.
@@ -54,6 +56,7 @@ var assets = sync.OnceValue(func() map[string]*asset {
 		out[path] = out[name]
 		delete(out, name)
 	}
+	out["/openapi.json"] = newAsset("openapi.json", openapi.JSON())
 	out["/favicon.ico"] = out["/static/favicon.svg"] // browsers go by the type, not by the name
 	return out
 })
@@ -64,6 +67,7 @@ var assetTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
 	".svg":  "image/svg+xml",
+	".json": "application/json",
 }
 
 func newAsset(name string, body []byte) *asset {

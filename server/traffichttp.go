@@ -104,6 +104,9 @@ func (s *Server) putTraffic(ctx *fasthttp.RequestCtx) {
 	d.DisallowUnknownFields()
 	var t Traffic
 	err := d.Decode(&t)
+	if err == nil && hasNull(ctx.Request.Body()) {
+		err = errors.New("null is no value here; leave out what is not wanted")
+	}
 	if err == nil && d.More() {
 		err = errors.New("something follows the object")
 	}
@@ -115,6 +118,17 @@ func (s *Server) putTraffic(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.changeTraffic(ctx, name, t)
+}
+
+// hasNull reports whether JSON has a null anywhere, which encoding/json passes over.
+func hasNull(text []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := d.Token()
+		if err != nil || token == nil {
+			return err == nil
+		}
+	}
 }
 
 // deleteTraffic answers DELETE /v1/models/{m}/traffic.

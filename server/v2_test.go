@@ -27,6 +27,11 @@ func (fakeRepository) Index() []VersionState {
 func (fakeRepository) Load(_ context.Context, name string, parameters map[string]any) error {
 	switch name {
 	case "other":
+		for name, value := range parameters {
+			if _, text := value.(string); !text || name != "version" && name != "config" {
+				return fmt.Errorf("the parameter %q is not known, or no text: %w", name, ErrBadParameter)
+			}
+		}
 		return nil
 	case "broken":
 		return fmt.Errorf("model %q: %w: its weights are cut short", name, ErrCannotLoad)

@@ -1,6 +1,7 @@
 package oip
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 
@@ -55,6 +56,9 @@ func (h *Handler) readBody(ctx *fasthttp.RequestCtx, v any) error {
 	body, err := h.body(ctx)
 	if err != nil || len(body) == 0 {
 		return err
+	}
+	if string(bytes.TrimSpace(body)) == "null" {
+		return bad("bad_json", "The request must be a JSON object, or empty.")
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return bad("bad_json", "The request is not the JSON that it should be: %s.", clip(err.Error()))
