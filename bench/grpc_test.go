@@ -106,18 +106,15 @@ func TestGRPCOutcomes(t *testing.T) {
 
 // Who sets a deadline gives up at it; who sets none gives up at the timeout.
 func TestGRPCGivesUp(t *testing.T) {
-	f := func(want Reply, deadline time.Duration) {
+	f := func(want Reply, change func(*Options)) {
 		t.Helper()
 		o := fakeGRPC(t, func(ctx context.Context, _ *inferencepb.ModelInferRequest) error { <-ctx.Done(); return ctx.Err() })
-		o.Deadline = deadline
-		target, err := Open(context.Background(), o)
-		require.NoError(t, err)
-		defer target.Close()
-		target.(*grpcTarget).timeout = 100 * time.Millisecond // only now: a busy machine takes its time to open
-		assert.Equal(t, want, target.Sender().Send(0, time.Now()))
+		change(&o)
+		replies, _ := sendEach(t, o, 1)
+		assert.Equal(t, want, replies[0])
 	}
-	f(Reply{Outcome: Expired}, time.Second)
-	f(Reply{Outcome: Failed, Kind: "timeout"}, 0)
+	f(Reply{Outcome: Expired}, func(o *Options) { o.Deadline = 200 * time.Millisecond })
+	f(Reply{Outcome: Failed, Kind: "timeout"}, func(o *Options) { o.Timeout = 200 * time.Millisecond })
 }
 
 func TestGRPCWithoutServer(t *testing.T) {

@@ -81,6 +81,11 @@ func TestInteropAxe(t *testing.T) {
 			check(what + ": the dashboard while it is paused")
 			b.do(chromedp.Evaluate[chromedp.Void](`document.body.dataset.state = "unreachable"; 0`))
 			check(what + ": the dashboard while the server is away")
+
+			b.do(chromedp.Navigate("http://"+addr+"/docs"), chromedp.WaitVisible(chromedp.CSS("#infer")))
+			check(what + ": the API's page")
+			b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#classify details").forEach((d) => { d.open = true; }); 0`))
+			check(what + ": the API's page with a form")
 		}
 	}
 }
