@@ -174,7 +174,8 @@ func (m *maximum) try(ctx context.Context, rate float64, attempt uint64) (*Resul
 	}
 	l := m.load
 	l.Clients, l.Rate, l.Seed = 0, rate, l.Seed+attempt // other arrivals: these may have been the hiccup
-	l.Duration = max(l.Duration, min(time.Duration(leastRequests/rate*float64(time.Second)), longestStep))
+	enough := time.Duration(math.Ceil(leastRequests/rate)) * time.Second
+	l.Duration = max(l.Duration, min(enough, longestStep))
 	l.tooLong = m.search.P99
 	l.tooLate = int64(max(0.01, m.search.Unserved)*rate*l.Duration.Seconds()) + 3
 	select {

@@ -290,6 +290,6 @@ func (f *benchFlags) run(ctx context.Context, target bench.Target, notes io.Writ
 	if !f.findMax {
 		return bench.Run(ctx, target, f.load)
 	}
-	f.search.Trying = line.trying
+	f.search.Trying, f.search.Tried = line.trying, line.tried
 	return bench.FindMax(ctx, target, f.load, f.search)
 }

@@ -47,22 +47,38 @@ func (l *benchLine) trying(rate float64) {
 	}
 }
 
+// tried leaves a line of what came of it.
+func (l *benchLine) tried(s bench.Step) {
+	if l.out == nil {
+		return
+	}
+	l.clear()
+	fmt.Fprintf(l.out, "%s requests/s: %s\n", figure(s.Rate), verdict(s))
+}
+
+func verdict(s bench.Step) string {
+	if s.Kept {
+		return "kept"
+	}
+	return "broken: " + s.Why
+}
+
 func progressText(p bench.Progress) string {
 	if p.Over {
 		return "waiting for the last answers"
 	}
 	if !p.Warm {
-		return fmt.Sprintf("warming up  %s of %s", p.Elapsed.Round(time.Second), p.Of)
+		return fmt.Sprintf("warming up  %s of %s", p.Elapsed.Round(time.Second), p.Of.Round(100*time.Millisecond))
 	}
 	if p.Elapsed < time.Second { // too little to say anything
-		return fmt.Sprintf("measuring for %s", p.Of)
+		return fmt.Sprintf("measuring for %s", p.Of.Round(100*time.Millisecond))
 	}
 	bad := ""
 	if p.Bad > 0 {
 		bad = fmt.Sprintf("  %s not answered/s", figure(p.Bad))
 	}
 	return fmt.Sprintf("%s of %s  %s answers/s  p50 %s ms  p99 %s ms%s",
-		p.Elapsed.Round(time.Second), p.Of, figure(p.Requests), millis(p.P50), millis(p.P99), bad)
+		p.Elapsed.Round(time.Second), p.Of.Round(100*time.Millisecond), figure(p.Requests), millis(p.P50), millis(p.P99), bad)
 }
 
 // clear takes the line away.
@@ -234,14 +250,11 @@ func printSteps(out io.Writer, f *bench.Found) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "requests/s\tanswered/s\tp99 ms\tnot served\t")
 	for _, s := range f.Steps {
-		p99, verdict := "–", "kept"
+		p99 := "–"
 		if s.P99 != nil {
 			p99 = figure(*s.P99)
 		}
-		if !s.Kept {
-			verdict = "broken: " + s.Why
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t  %s\n", figure(s.Rate), figure(s.Requests), p99, percent(s.Unserved), verdict)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t  %s\n", figure(s.Rate), figure(s.Requests), p99, percent(s.Unserved), verdict(s))
 	}
 	if err := w.Flush(); err != nil {
 		return err
