@@ -6,8 +6,12 @@ import (
 )
 
 const (
-	// costMemory is how long a run's time counts without being seen again, and how long a cost may refuse items on its word alone.
+	// costMemory is how long a run's time counts without being seen again.
 	costMemory = 10 * time.Second
+
+	// costTrust is how long a cost may refuse items on its word alone. The word may be that of a warm-up on a busy machine; and
+	// what tests it costs one run of a runner that has had nothing to do for so long.
+	costTrust = time.Second
 
 	// retryUnknown is the advice before anything was measured.
 	retryUnknown = time.Second
@@ -125,7 +129,7 @@ func (c *costs) sensible(n int) int {
 
 // trusted reports whether the costs were confirmed of late. A cost that refuses everybody can be proved wrong only by a run, so
 // one that is not trusted may refuse nobody: the next item is let through as a probe.
-func (c *costs) trusted(now moment) bool { return now-c.last < costMemory }
+func (c *costs) trusted(now moment) bool { return now-c.last < costTrust }
 
 // learn takes note of a batch of n that ended at now.
 func (c *costs) learn(n int, took time.Duration, now moment) {
@@ -142,7 +146,7 @@ func (c *costs) learn(n int, took time.Duration, now moment) {
 		*s = sightings{}
 		// One odd run does not overthrow what is believed with reason, unless nothing else has run for long, perhaps because of
 		// that belief.
-		if c.grounded(n, now) && (took > believed || now-c.ran < costMemory) {
+		if c.grounded(n, now) && (took > believed || now-c.ran < costTrust) {
 			s.add(believed)
 			s.add(believed)
 		}

@@ -92,7 +92,7 @@ func TestWrongCostIsProvedWrong(t *testing.T) {
 		f := &fake{cost: perItem(time.Millisecond)}
 		b := mustOpen(t, f, Config[int, int]{Cost: perItem(time.Minute)})
 		goDo(within(t, time.Second), b, 1).wantError(t, ErrDeadline, 0)
-		pass(costMemory)
+		pass(costTrust)
 		probe, other := goDo(within(t, time.Second), b, 2), goDo(within(t, time.Second), b, 3)
 		other.wantError(t, ErrDeadline, 0)
 		pass(time.Second)
@@ -108,7 +108,7 @@ func TestRightCostStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{cost: perBatch(time.Minute)}
 		b := mustOpen(t, f, Config[int, int]{Cost: perBatch(time.Minute)})
-		pass(costMemory)
+		pass(costTrust)
 		probe := goDo(within(t, time.Second), b, 1)
 		pass(time.Second)
 		probe.wantError(t, errDeadlineExceeded, time.Second)

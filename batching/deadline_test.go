@@ -113,7 +113,7 @@ func TestLearnedCostIsForgotten(t *testing.T) {
 		pass(time.Minute)
 		cost = time.Millisecond
 		goDo(within(t, time.Second), b, 1).wantError(t, ErrDeadline, 0)
-		pass(costMemory)
+		pass(costTrust)
 		c := goDo(within(t, time.Second), b, 2)
 		pass(time.Second)
 		c.wantValue(t, 1, time.Millisecond)

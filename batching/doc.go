@@ -39,7 +39,7 @@
 // runs are kept, and their median counts, so that two outliers change nothing and three runs in a row change everything. Sizes in
 // between are interpolated: with a given table its shape is kept, and only what the sizes seen say of it is applied, so one size
 // that runs corrects all, up and down. A larger batch never takes less time; where runs contradict that, the newer are right.
-// What is not seen for ten seconds is forgotten, and a cost that has refused everybody for so long, and can therefore not be proved
+// What is not seen for ten seconds is forgotten, and a cost that has refused everybody for a second, and can therefore not be proved
 // wrong by a run, must let one item through as a probe.
 //
 // The typical run time decides how much gets done, but half of all runs take longer. A promise is given with the mean deviation
