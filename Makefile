@@ -111,7 +111,7 @@ bench: build ## Go benchmarks (BENCH=pattern)
 	$(GO) test -tags interop -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
 
 .PHONY: bench-litserve
-bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--rounds 5 --json file")
+bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--setup tuned --rounds 5 --json file")
 	$(GO) run ./bench/peers litserve $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 
 .PHONY: bench-overload

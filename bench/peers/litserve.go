@@ -20,13 +20,22 @@ type comparison struct {
 	*settings
 	here         string // folder of server.py
 	venvs        string
+	setup        string // one of setups
 	litserveArgs string
 }
 
 func (c *comparison) register(flags *flag.FlagSet) {
 	flags.StringVar(&c.here, "litserve", "bench/peers/litserve", "folder of server.py, weights.py and requirements.txt")
 	flags.StringVar(&c.venvs, "venvs", ".deps/venv", "folder of Python environments; one is made there if it is missing")
+	flags.StringVar(&c.setup, "setup", "plain", "how LitServe is set up: plain, parity or tuned; the README says what they are")
 	flags.StringVar(&c.litserveArgs, "litserve-args", "", "more arguments of server.py, separated by spaces")
+}
+
+// setups are arguments of server.py. What its own defaults are is the last one: as well as we know how.
+var setups = map[string]string{
+	"plain":  "--compiler none --layout contiguous --decoder pillow --workers 1 --threads 0 --batch 32",
+	"parity": "--compiler none --layout contiguous --decoder pillow --workers 2 --threads 0 --batch 8 --batch-timeout 0.01",
+	"tuned":  "",
 }
 
 // turn is one server measured once.
@@ -51,6 +60,11 @@ const (
 )
 
 func (c *comparison) run(ctx context.Context, work string) (any, error) {
+	setup, ok := setups[c.setup]
+	if !ok {
+		return nil, fmt.Errorf("cannot set LitServe up as %q: --setup is plain, parity or tuned", c.setup)
+	}
+	c.litserveArgs = setup + " " + c.litserveArgs // the later of two wins
 	python, err := ensurePython(ctx, c.venvs, filepath.Join(c.here, "requirements.txt"))
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func TestInteropPeers(t *testing.T) {
 		}
 	}
 	var c compared
-	f(&c, "litserve", "--litserve", "litserve", "--venvs", filepath.Join("..", "..", ".deps", "venv"), "--litserve-args", "--compiler none --workers 1")
+	f(&c, "litserve", "--litserve", "litserve", "--venvs", filepath.Join("..", "..", ".deps", "venv"), "--litserve-args", "--batch 4")
 	if len(c.Turns) != 2 || c.Same.Photos != drawnPhotos || c.Same.Classes < 4 || c.Images.Median <= 0 || c.P99.Median <= 0 {
 		t.Errorf("got %+v", c)
 	}

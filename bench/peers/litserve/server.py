@@ -30,7 +30,8 @@ class Classifier(ls.LitAPI):
         self.folder, self.threads, self.layout, self.compiler, self.decoder = pathlib.Path(folder), threads, layout, compiler, decoder
 
     def setup(self, device):
-        torch.set_num_threads(self.threads)
+        if self.threads:
+            torch.set_num_threads(self.threads)
         config = json.loads((self.folder / "config.json").read_text())
         how = config["pretrained_cfg"]
         self.labels = config["label_names"]
@@ -100,7 +101,7 @@ def main():
     p.add_argument("--batch", type=int, default=8)
     p.add_argument("--batch-timeout", type=float, default=0.005)
     p.add_argument("--workers", type=int, default=os.cpu_count())
-    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--threads", type=int, default=1, help="of a worker; 0 for PyTorch's own choice")
     p.add_argument("--api-servers", type=int, default=1)
     p.add_argument("--layout", choices=["channels_last", "contiguous"], default="channels_last")
     p.add_argument("--compiler", choices=["none", "freeze", "compile"], default="compile")
