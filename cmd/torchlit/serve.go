@@ -91,9 +91,9 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve models over HTTP and gRPC, with an upload page and a dashboard",
-		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at / and a
-dashboard at /dashboard.
-Uploads that come at the same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
+		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at /, a
+dashboard at /dashboard and the API's description at /docs. Uploads that come at the
+same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
 
 Every flag is also a key of --config's file under server: (--max-batch-size is
 server.max_batch_size) and a variable (TORCHLIT_SERVER_MAX_BATCH_SIZE). A flag
