@@ -215,22 +215,25 @@ func (s *grpcSender) Send(n uint64, due time.Time) Reply {
 	if !t.deadline {
 		due = time.Now()
 	}
-	ctx, cancel := context.WithDeadline(t.ctx, due.Add(t.timeout))
+	limit := due.Add(t.timeout)
+	ctx, cancel := context.WithDeadline(t.ctx, limit)
 	defer cancel()
 	err := s.conn.Invoke(ctx, inferencepb.GRPCInferenceService_ModelInfer_FullMethodName, t.messages[n%uint64(len(t.messages))], nil, asPrepared)
 	if err == nil {
 		return Reply{Outcome: Answered, Images: t.info.Batch}
 	}
-	return t.failure(status.Convert(err))
+	return t.failure(status.Convert(err), time.Until(limit))
 }
 
-func (t *grpcTarget) failure(s *status.Status) Reply {
+// failure says what a status means that came so long before the call's own end. gRPC tells the server of that end, so a server
+// that gives up in the last moments of it has done so for our sake.
+func (t *grpcTarget) failure(s *status.Status, left time.Duration) Reply {
 	switch code := s.Code(); {
 	case code == codes.ResourceExhausted, code == codes.Unavailable && !brokenTransport(s.Message()):
 		return Reply{Outcome: Refused}
 	case code == codes.Unavailable:
 		return Reply{Outcome: Failed, Kind: "connection"}
-	case code == codes.DeadlineExceeded && (t.deadline || t.ctx.Err() == nil && !gaveUp(s.Message())):
+	case code == codes.DeadlineExceeded && (t.deadline || t.ctx.Err() == nil && left > t.timeout/20 && !gaveUp(s.Message())):
 		return Reply{Outcome: Expired}
 	case code == codes.DeadlineExceeded:
 		return Reply{Outcome: Failed, Kind: kindTimeout}

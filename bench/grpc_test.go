@@ -136,7 +136,7 @@ func TestGRPCWithoutServer(t *testing.T) {
 	f("give HOST:PORT", "host:1/v2")
 	f("give grpc://HOST:PORT", "unix://host:1")
 
-	assert.Equal(t, Reply{Outcome: Failed, Kind: "connection"}, (&grpcTarget{}).failure(status.New(codes.Unavailable, "connection error: desc = \"transport: Error while dialing\"")))
+	assert.Equal(t, Reply{Outcome: Failed, Kind: "connection"}, (&grpcTarget{}).failure(status.New(codes.Unavailable, "connection error: desc = \"transport: Error while dialing\""), time.Second))
 }
 
 func TestGRPCAbort(t *testing.T) {

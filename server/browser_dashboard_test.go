@@ -130,7 +130,7 @@ func TestDashboardInBrowser(t *testing.T) {
 
 // A server that goes is missed, with the time when it was last seen, and found again when it is back.
 func TestDashboardReconnects(t *testing.T) {
-	b := openTab(t, []string{"/v1/stats"})
+	b := openTab(t, []string{"/v1/stats", "ERR_CONNECTION_REFUSED"}) // while there is no server
 	s, addr := openTCP(t, Config{})
 	b.do(chromedp.Navigate("http://" + addr + "/dashboard"))
 	b.until(`document.querySelector("#state").textContent === "Live" && document.querySelector("#models tbody th span")`)
