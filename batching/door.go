@@ -18,16 +18,11 @@ const (
 
 // admitLocked puts it into its line, or returns why it is refused. What is refused here has cost nothing yet.
 func (b *Batcher[In, Out]) admitLocked(it *item[In, Out], now moment) (Rejection, error) {
-	switch {
-	case b.mu.draining:
-		return RejectedDraining, b.retryLocked(ErrDraining, now)
-	case b.mu.broken != nil:
-		return RejectedNoRunner, b.mu.broken
+	why, doubt, err := b.hopelessLocked(it, now)
+	if err != nil {
+		return why, err
 	}
-	if now+b.mu.costs.typical(1, now) > it.deadline {
-		if b.mu.costs.trusted(now) {
-			return RejectedDeadline, ErrDeadline
-		}
+	if doubt {
 		it.probe, b.mu.costs.last = true, now
 	}
 	if !b.roomLocked(it.priority, now) {
@@ -49,6 +44,22 @@ func (b *Batcher[In, Out]) admitLocked(it *item[In, Out], now moment) (Rejection
 		b.mu.normalAt = now
 	}
 	return 0, nil
+}
+
+// hopelessLocked returns why it cannot be run, whatever waits. doubt says that its deadline is too near by a cost that is not
+// trusted: the item may be the probe.
+func (b *Batcher[In, Out]) hopelessLocked(it *item[In, Out], now moment) (why Rejection, doubt bool, err error) {
+	switch {
+	case b.mu.draining:
+		return RejectedDraining, false, b.retryLocked(ErrDraining, now)
+	case b.mu.broken != nil:
+		return RejectedNoRunner, false, b.mu.broken
+	case now+b.mu.costs.typical(1, now) <= it.deadline:
+		return 0, false, nil
+	case b.mu.costs.trusted(now):
+		return RejectedDeadline, false, ErrDeadline
+	}
+	return 0, true, nil
 }
 
 // backlogLocked returns why an item that would be put into place p of its line, behind ahead more that are on their way, has no

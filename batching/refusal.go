@@ -30,17 +30,8 @@ func (b *Batcher[In, Out]) Refusal(ctx context.Context, p Priority, ahead int) e
 
 // refusalLocked is admitLocked without letting it in.
 func (b *Batcher[In, Out]) refusalLocked(it *item[In, Out], ahead int, now moment) (Rejection, error) {
-	switch {
-	case b.mu.draining:
-		return RejectedDraining, b.retryLocked(ErrDraining, now)
-	case b.mu.broken != nil:
-		return RejectedNoRunner, b.mu.broken
-	}
-	if now+b.mu.costs.typical(1, now) > it.deadline {
-		if b.mu.costs.trusted(now) {
-			return RejectedDeadline, ErrDeadline
-		}
-		return 0, nil // The door will let it through as a probe.
+	if why, doubt, err := b.hopelessLocked(it, now); doubt || err != nil {
+		return why, err // In doubt the door will let it through as a probe.
 	}
 	if free, dismiss := b.placeLocked(it.priority, ahead, now); !free && !dismiss {
 		b.mu.refused = now
