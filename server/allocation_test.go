@@ -71,13 +71,16 @@ func TestTensorAllocations(t *testing.T) {
 	}
 }
 
-// What a request adds to the dashboard's counts, in the process's memory, is nothing.
-func TestTallyAllocations(t *testing.T) {
-	var c tally
+// What a request adds to the counts, in the process's memory, is nothing.
+func TestCountAllocations(t *testing.T) {
+	m := NewMetrics(nil)
+	counts := m.Model("m", "1")
+	ex := &exchange{model: &served{counts: counts}, images: 1, timing: timing{total: 12 * time.Millisecond}}
 	if n := testing.AllocsPerRun(100, func() {
-		c.request(200, 12*time.Millisecond)
-		c.request(504, time.Second)
-		c.setDepth(3)
+		counts.observeAnswer(ex.timing)
+		m.observeRequest(ex, 200)
+		m.observeRequest(ex, 504)
+		counts.setQueueDepth(3)
 	}); n > 0 {
 		t.Errorf("counting makes %v allocations", n)
 	}

@@ -58,17 +58,17 @@ func clip(s string) string {
 	return strings.Clone(s)
 }
 
-// begin makes ex a context that ends with the request's deadline, when its client leaves, or with the server. finish
+// begin makes ex a context that ends with the request's deadline, when its client leaves, or with the server. Its finish
 // must be called before the handler returns.
 func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Duration) context.Context {
 	if timeout == 0 {
 		timeout = s.cfg.DefaultTimeout
 	}
-	ex.ctx.begin(s.watch, connOf(ctx.Conn()), ex.start.Add(timeout))
+	ex.ctx = &requestContext{watcher: s.watch, conn: connOf(ctx.Conn()), deadline: ex.start.Add(timeout)}
 	if ex.span == nil {
-		return &ex.ctx
+		return ex.ctx
 	}
-	return trace.ContextWithSpan(&ex.ctx, ex.span)
+	return trace.ContextWithSpan(ex.ctx, ex.span)
 }
 
 // classifyImage answers for one encoded image. It returns only when nothing reads data any more.

@@ -11,8 +11,8 @@ import (
 //
 // The standard library's would be a cancelCtx with a cause, a timerCtx on top of it, a map for the one in the
 // other, a channel and a timer: a third of what a small request costs. And a request whose answer is ready at once never waits for
-// the end of its context. So this is one struct, part of the request's bookkeeping; the first call of Done makes the channel,
-// sets the timer, and has the client watched.
+// the end of its context. So this is one struct; the first call of Done makes the channel,
+// sets the timer, and has the client watched. finish must follow before the request's handler returns.
 type requestContext struct {
 	deadline time.Time
 	watcher  *watcher
@@ -23,11 +23,6 @@ type requestContext struct {
 	done  chan struct{} // nil before Done
 	timer *time.Timer   // likewise
 	place int           // in watcher.waiting, plus 1; 0 when it is not there. Under watcher.mu.
-}
-
-// begin makes c the context of a request. finish must follow before its handler returns.
-func (c *requestContext) begin(w *watcher, nc *conn, deadline time.Time) {
-	c.watcher, c.conn, c.deadline = w, nc, deadline
 }
 
 // Deadline implements context.Context.

@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// over returns a watcher and a context of a second.
+// aSecond returns a watcher and a context of a second.
 func aSecond() (*watcher, *requestContext) {
-	w, c := startWatcher(watchEvery), new(requestContext)
-	c.begin(w, nil, time.Now().Add(time.Second))
-	return w, c
+	w := startWatcher(watchEvery)
+	return w, &requestContext{watcher: w, deadline: time.Now().Add(time.Second)}
 }
 
 func TestRequestContext(t *testing.T) {
@@ -84,8 +83,7 @@ func TestRequestContextErrAlone(t *testing.T) {
 func TestRequestContextKept(t *testing.T) {
 	w := startWatcher(watchEvery)
 	for range 2000 {
-		c := new(requestContext)
-		c.begin(w, nil, time.Now().Add(time.Hour))
+		c := &requestContext{watcher: w, deadline: time.Now().Add(time.Hour)}
 		var wg sync.WaitGroup
 		wg.Go(func() { <-c.Done() })
 		wg.Go(c.finish)

@@ -149,7 +149,7 @@ func (s *Server) prepare(ctx context.Context, m *served, f encoding, data, input
 	if f == encoded {
 		waited, took, err = s.decodeInto(ctx, m, data, input)
 		if err == nil {
-			m.counts.decode.Observe(took.Seconds())
+			m.counts.observeDecode(took)
 		}
 		return waited, took, err
 	}

@@ -3,7 +3,6 @@ package server
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,14 +22,9 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	requests    *prometheus.CounterVec
 	rejected    *prometheus.CounterVec
 	predictions *prometheus.CounterVec
 	batches     *prometheus.CounterVec
-	request     *prometheus.HistogramVec
-	decode      *prometheus.HistogramVec
-	queue       *prometheus.HistogramVec
-	inference   *prometheus.HistogramVec
 	batchSize   *prometheus.HistogramVec
 	queueDepth  *prometheus.GaugeVec
 	loadTime    *prometheus.GaugeVec
@@ -45,9 +39,6 @@ type Metrics struct {
 	retired retired
 }
 
-// durationBuckets reach from a queue wait on an idle machine to a deadline, three a decade.
-var durationBuckets = []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30}
-
 var batchBuckets = []float64{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256}
 
 // NewMetrics registers every metric with r, and the Go runtime's and the process's beside them. A nil r means a registry of
@@ -61,23 +52,15 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 	counter := func(name, help string, labels []string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, ofModel)
-	}
 	gauge := func(name, help string, labels []string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
 		registry:    r,
-		requests:    counter("torchlit_requests_total", "HTTP requests by status code; model is empty for those about no model.", with("code")),
 		rejected:    counter("torchlit_rejected_total", "Images and requests turned away or given up, by reason.", with("reason")),
 		predictions: counter("torchlit_predictions_total", "Answers by their likeliest label.", with("label")),
 		batches:     counter("torchlit_batches_total", "Batches run, by what released them.", with("reason")),
-		request:     histogram("torchlit_request_duration_seconds", "From a request's last byte to its answer.", durationBuckets),
-		decode:      histogram("torchlit_decode_duration_seconds", "Decoding and resizing of one image.", durationBuckets),
-		queue:       histogram("torchlit_queue_duration_seconds", "Waiting of one image for a decode worker and for a batch.", durationBuckets),
-		inference:   histogram("torchlit_inference_duration_seconds", "Run time of the batch an image was in, counted for each image.", durationBuckets),
-		batchSize:   histogram("torchlit_batch_size", "Images in one batch.", batchBuckets),
+		batchSize:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "torchlit_batch_size", Help: "Images in one batch.", Buckets: batchBuckets}, ofModel),
 		queueDepth:  gauge("torchlit_queue_depth", "Images that wait for a batch.", ofModel),
 		loadTime:    gauge("torchlit_model_load_duration_seconds", "How long the model took to load and warm up.", ofModel),
 		info:        gauge("torchlit_model_info", "1 for each model served, described by its labels.", append(slices.Clone(ofModel), "architecture", "precision", "device")),
@@ -87,8 +70,9 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 	m.trafficMetrics.register(r)
 	m.cacheMetrics = newCacheMetrics()
 	m.cacheMetrics.register(r)
-	r.MustRegister(m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode, m.queue, m.inference, m.batchSize,
-		m.queueDepth, m.loadTime, m.info, m.loads, m.inflight.gauge(),
+	m.nobody.shards = newShards()
+	r.MustRegister(newRecordMetrics(m), m.rejected, m.predictions, m.batches, m.batchSize, m.queueDepth,
+		m.loadTime, m.info, m.loads, m.inflight.gauge(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,20 +82,15 @@ type ModelMetrics struct {
 	all           *Metrics
 	name, version string
 
-	request, decode, queue, inference, batchSize prometheus.Observer
-	queueDepth                                   prometheus.Gauge
-	ok                                           atomic.Pointer[prometheus.Counter] // requests with status 200; nil before the first
-	stats                                        *statistics
+	batchSize  prometheus.Observer
+	queueDepth prometheus.Gauge
+	stats      *statistics
 }
 
 // Model returns the metrics of a model. The same names give the same counters.
 func (m *Metrics) Model(name, version string) *ModelMetrics {
 	return &ModelMetrics{
 		all: m, name: name, version: version,
-		request:    m.request.WithLabelValues(name, version),
-		decode:     m.decode.WithLabelValues(name, version),
-		queue:      m.queue.WithLabelValues(name, version),
-		inference:  m.inference.WithLabelValues(name, version),
 		batchSize:  m.batchSize.WithLabelValues(name, version),
 		queueDepth: m.queueDepth.WithLabelValues(name, version),
 		stats:      m.statistics(name, version),
@@ -139,42 +118,37 @@ func (m *ModelMetrics) Observer() batching.Observer {
 
 func (m *ModelMetrics) setQueueDepth(depth int) {
 	m.queueDepth.Set(float64(depth))
-	m.stats.tally.setDepth(depth)
+	m.stats.setDepth(depth)
+}
+
+// observeDecode counts the decoding of one image.
+func (m *ModelMetrics) observeDecode(took time.Duration) {
+	p := m.stats.lock()
+	p.decode.add(took)
+	m.stats.unlock(p)
 }
 
 // observeAnswer counts an image that the model was asked about.
 func (m *ModelMetrics) observeAnswer(t timing) {
-	m.stats.image()
-	m.queue.Observe(t.queue.Seconds())
-	m.inference.Observe(t.inference.Seconds())
-}
-
-// countOK counts a request that was answered 200. Looking a counter up by its labels costs as much as all else that is counted.
-func (m *ModelMetrics) countOK() {
-	c := m.ok.Load()
-	if c == nil {
-		looked := m.all.requests.WithLabelValues(m.name, m.version, "200")
-		c = &looked
-		m.ok.Store(c)
-	}
-	(*c).Inc()
+	p := m.stats.lock()
+	p.countImage(t)
+	m.stats.unlock(p)
 }
 
 func (m *Metrics) observeRequest(ex *exchange, status int) {
-	name, version := "", ""
-	if sm := ex.model; sm != nil {
-		name, version = sm.Name, sm.Version
-		sm.counts.request.Observe(ex.timing.total.Seconds())
-		sm.counts.stats.request(ex, status < 400)
-		sm.counts.stats.tally.request(status, ex.timing.total)
-		if status == fasthttp.StatusOK {
-			sm.counts.countOK()
-			return
-		}
-	} else if ex.asks {
-		m.nobody.request(status, ex.timing.total)
+	if ex.model != nil {
+		s := ex.model.counts.stats
+		p := s.lock()
+		p.countRequest(ex, status)
+		s.unlock(p)
+		return
 	}
-	m.requests.WithLabelValues(name, version, strconv.Itoa(status)).Inc()
+	p := m.nobody.lock()
+	p.countCode(status, 1)
+	if ex.asks {
+		p.countOutcome(status, ex.timing.total)
+	}
+	m.nobody.unlock(p)
 }
 
 // reject counts what was turned away; of is nil when it reached no model.

@@ -29,6 +29,6 @@ type labelled interface {
 
 // ofModels returns the metrics that have the labels model and version.
 func (m *Metrics) ofModels() []labelled {
-	return append(append(m.trafficMetrics.ofModels(), m.cacheMetrics.ofModels()...), m.requests, m.rejected, m.predictions, m.batches, m.request, m.decode,
-		m.queue, m.inference, m.batchSize, m.queueDepth, m.loadTime, m.info)
+	return append(append(m.trafficMetrics.ofModels(), m.cacheMetrics.ofModels()...), m.rejected, m.predictions, m.batches, m.batchSize,
+		m.queueDepth, m.loadTime, m.info)
 }

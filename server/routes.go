@@ -7,8 +7,9 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
-	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/server/oip"
 )
 
 // routes is the list of what the server answers. Whatever is not in it gets a JSON 404 or 405.
@@ -45,47 +46,23 @@ func (s *Server) routes() *router.Router {
 	return r
 }
 
-// exchange is one request's bookkeeping, from its last byte to its answer.
-type exchange struct {
-	id       string
-	idGiven  bool // by the caller
-	start    time.Time
-	model    *served // nil until it is known
-	asks     bool    // for an answer of a model, even if it reached none
-	lease    lease   // on model; released when the exchange is finished
-	err      error   // what the client was told about, in full; nil if all went well
-	timing   timing
-	images   int           // whose answers were asked for
-	batch    int           // the largest batch that one of them was in
-	answered time.Duration // when the model had answered, from the start; 0 if it has not
-	span     trace.Span    // nil when requests are not traced
-	ctx      requestContext
-	v2       exchangeContext // of a request of the protocol
-}
-
-const exchangeKey = "torchlit.exchange"
-
-// exchangeOf returns the bookkeeping of ctx's request, nil when the request was never parsed.
-func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
-	ex, _ := ctx.UserValue(exchangeKey).(*exchange)
-	return ex
-}
-
 // handle is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	ex := &exchange{start: time.Now()}
-	ex.id, ex.idGiven = requestIDOf(ctx)
-	ctx.SetUserValue(exchangeKey, ex)
+	ex := newExchange(ctx)
 	if s.tracer != nil && !isProbe(ctx) {
 		s.startSpan(ctx, ex)
 	}
 	s.cfg.Metrics.inflight.Inc()
-	defer s.finish(ctx, ex)
 	defer func() {
-		if r := recover(); r != nil { // fasthttp would let it end the process
+		r := recover()
+		if r != nil { // fasthttp would let it end the process
 			s.logPanic(ex.id, r)
 			ctx.Response.Reset()
 			s.writeError(ctx, errPanic)
+		}
+		s.finish(ctx, ex)
+		if r == nil { // else something of the request may be at work still
+			ex.recycle(ctx)
 		}
 	}()
 	s.dispatch(ctx)
@@ -97,7 +74,7 @@ func (s *Server) logPanic(id string, value any) {
 
 // requestIDOf returns the request's id, and whether the caller gave it.
 func requestIDOf(ctx *fasthttp.RequestCtx) (id string, given bool) {
-	if id := ctx.Request.Header.Peek("X-Request-Id"); saneRequestID(id) {
+	if id := oip.PeekCanonical(&ctx.Request.Header, "X-Request-Id"); saneRequestID(id) {
 		return string(id), true
 	}
 	return newRequestID(), false

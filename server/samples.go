@@ -165,7 +165,7 @@ func (m *Metrics) readings(of func(name, version string, s *statistics)) (all to
 	m.retired.mu.Lock()
 	defer m.retired.mu.Unlock()
 	all.add(&m.retired.totals)
-	all.addTally(&m.nobody)
+	all.addTally(&m.nobody, m.nobody.sum())
 	m.stats.Range(func(key, value any) bool {
 		id, s := key.([2]string), value.(*statistics)
 		all.addStatistics(s)

@@ -85,6 +85,7 @@ func Open(cfg Config) (*Server, error) {
 		WriteTimeout:                 cfg.WriteTimeout,
 		IdleTimeout:                  cfg.IdleTimeout,
 		ReadBufferSize:               maxHeaderBytes,
+		LazyRequestTime:              true, // an exchange has its own
 		DisablePreParseMultipartForm: true, // body.go reads forms in place
 		CloseOnShutdown:              true,
 		Logger:                       fastLogger{cfg.Logger},

@@ -11,26 +11,24 @@ import (
 	"github.com/torchlit/torchlit/server/oip"
 )
 
-// statistics count what the protocol's statistics extension asks for, of one version of one model since the server was
-// started. They are sums only: quantiles are in the metrics. The times are those of requests, not of images, as in Triton: a
-// client that divides them by the number of requests gets what a request waited for. Of the images of one request the slowest
-// counts.
+// statistics count one version of one model since the server was started: its requests in the tally, and what is counted
+// by image or by batch.
 type statistics struct {
-	success, fail               sum
-	queue, input, infer, output sum           // of requests that the model answered
-	hits, misses                sum           // of the response cache
-	images                      atomic.Uint64 // that the model answered
-	shared                      atomic.Uint64 // images that got another request's answer
-	last                        atomic.Int64  // milliseconds since 1970
-	tally                       tally
+	tally
+	hits, misses sum           // of the response cache
+	shared       atomic.Uint64 // images that got another request's answer
 
-	mu      sync.Mutex
+	batchMu sync.Mutex
 	batches map[int]*oip.Duration // runs by size
 }
 
 // statistics returns those of a model. The same names give the same ones.
 func (m *Metrics) statistics(name, version string) *statistics {
-	s, _ := m.stats.LoadOrStore([2]string{name, version}, new(statistics))
+	id := [2]string{name, version}
+	s, ok := m.stats.Load(id)
+	if !ok {
+		s, _ = m.stats.LoadOrStore(id, &statistics{tally: tally{shards: newShards()}})
+	}
 	return s.(*statistics)
 }
 
@@ -44,34 +42,10 @@ func (s *sum) add(d time.Duration) {
 
 func (s *sum) load() oip.Duration { return oip.Duration{Count: s.count.Load(), NS: s.ns.Load()} }
 
-// request counts a request.
-func (s *statistics) request(ex *exchange, ok bool) {
-	if !ok {
-		s.fail.add(ex.timing.total)
-		return
-	}
-	s.success.add(ex.timing.total)
-	if ex.timing.cacheUse == cacheHit || ex.images == 0 {
-		return // the model had no part in it
-	}
-	s.queue.add(ex.timing.queue)
-	s.input.add(ex.timing.decode)
-	s.infer.add(ex.timing.inference)
-	if ex.answered > 0 {
-		s.output.add(ex.timing.total - ex.answered)
-	}
-}
-
-// image counts an image that the model answered.
-func (s *statistics) image() {
-	s.images.Add(1)
-	s.last.Store(time.Now().UnixMilli())
-}
-
 // batch counts a run.
 func (s *statistics) batch(b batching.Batch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.batchMu.Lock()
+	defer s.batchMu.Unlock()
 	if s.batches == nil {
 		s.batches = map[int]*oip.Duration{}
 	}
@@ -84,18 +58,19 @@ func (s *statistics) batch(b batching.Batch) {
 	d.NS += uint64(b.Run)
 }
 
+// snapshot is what the protocol's statistics extension asks for. They are sums only: quantiles are in the metrics.
 func (s *statistics) snapshot(name, version string) oip.ModelStatistics {
+	r := s.sum()
 	st := oip.ModelStatistics{
-		Name: name, Version: version, LastInference: uint64(s.last.Load()), InferenceCount: s.images.Load(),
+		Name: name, Version: version, LastInference: uint64(r.last), InferenceCount: r.images,
 		InferStats: oip.InferStatistics{
-			Success: s.success.load(), Fail: s.fail.load(), Queue: s.queue.load(),
-			ComputeInput: s.input.load(), ComputeInfer: s.infer.load(), ComputeOutput: s.output.load(),
+			Success: r.success, Fail: r.fail, Queue: r.queues, ComputeInput: r.inputs, ComputeInfer: r.inferences, ComputeOutput: r.output,
 			CacheHit: s.hits.load(), CacheMiss: s.misses.load(),
 		},
 		BatchStats: []oip.BatchStatistics{},
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.batchMu.Lock()
+	defer s.batchMu.Unlock()
 	for _, size := range slices.Sorted(maps.Keys(s.batches)) {
 		d := s.batches[size]
 		st.ExecutionCount += d.Count

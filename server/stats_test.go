@@ -251,7 +251,9 @@ func TestStatsCountOnce(t *testing.T) {
 		wg.Go(func() {
 			of := m.Model("m", strconv.Itoa(i%3))
 			for k := range each {
-				of.stats.tally.request([]int{200, 415, 503, 504, 500}[k%5], time.Duration(k)*time.Microsecond)
+				p := of.stats.lock()
+				p.countOutcome([]int{200, 415, 503, 504, 500}[k%5], time.Duration(k)*time.Microsecond)
+				of.stats.unlock(p)
 				of.setQueueDepth(k % 7)
 				of.observeAnswer(timing{})
 				m.reject(of, "deadline")

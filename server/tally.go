@@ -5,9 +5,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/server/oip"
 )
 
 // outcomeKind is what became of a request.
@@ -36,24 +37,14 @@ func outcomeOf(status int) outcomeKind {
 	return outcomeError
 }
 
-// tally counts the requests of one version, or those that reached none, for the dashboard. It only grows: whoever wants to
-// know of one second takes the difference of two readings.
+// tally counts the requests of one version, or those that reached none.
 type tally struct {
-	outcomes [numOutcomes]atomic.Uint64
-	latency  latencies // of requests that were let in: outcomeOK, outcomeDeadline and outcomeError
-	depth    atomic.Int64
-	peak     atomic.Int64 // the highest depth since it was last read
+	*shards
+	depth atomic.Int64
+	peak  atomic.Int64 // the highest depth since it was last read
 
 	mu       sync.Mutex
 	rejected map[string]uint64 // by reason
-}
-
-func (t *tally) request(status int, took time.Duration) {
-	o := outcomeOf(status)
-	t.outcomes[o].Add(1)
-	if o != outcomeClient && o != outcomeRefused {
-		t.latency.add(took)
-	}
 }
 
 func (t *tally) reject(reason string) {
@@ -79,7 +70,7 @@ func (t *tally) takePeak() int { return int(max(t.peak.Swap(t.depth.Load()), t.d
 // totals is a reading of everything that only grows.
 type totals struct {
 	outcomes               [numOutcomes]uint64
-	latency                [latencyBuckets]uint32
+	latency                latencies
 	images, cached, shared uint64 // images holds the other two
 	parts                  [numParts]partSum
 	batches                map[int]uint64 // runs by size
@@ -98,13 +89,13 @@ const (
 
 type partSum struct{ n, ns uint64 }
 
-// addTally adds a reading of t.
-func (c *totals) addTally(t *tally) {
-	for i := range t.outcomes {
-		c.outcomes[i] += t.outcomes[i].Load()
+// addTally adds a reading of t, and of the record that was read from it.
+func (c *totals) addTally(t *tally, r *record) {
+	for i, n := range r.outcomes {
+		c.outcomes[i] += n
 	}
-	for i := range t.latency {
-		c.latency[i] += t.latency[i].Load()
+	for i, n := range r.latency {
+		c.latency[i] += n
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,17 +106,18 @@ func (c *totals) addTally(t *tally) {
 
 // addStatistics adds a reading of s.
 func (c *totals) addStatistics(s *statistics) {
-	c.addTally(&s.tally)
+	r := s.sum()
+	c.addTally(&s.tally, r)
 	hits, shared := s.hits.count.Load(), s.shared.Load()
 	c.cached += hits
 	c.shared += shared
-	c.images += s.images.Load() + hits + shared
-	for p, sum := range [numParts]*sum{&s.input, &s.queue, &s.infer} {
-		c.parts[p].n += sum.count.Load()
-		c.parts[p].ns += sum.ns.Load()
+	c.images += r.images + hits + shared
+	for p, sum := range [numParts]oip.Duration{r.inputs, r.queues, r.inferences} {
+		c.parts[p].n += sum.Count
+		c.parts[p].ns += sum.NS
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.batchMu.Lock()
+	defer s.batchMu.Unlock()
 	for size, d := range s.batches {
 		if c.batches == nil {
 			c.batches = map[int]uint64{}

@@ -32,7 +32,7 @@ func newTrafficMetrics() trafficMetrics {
 		shadowDropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "torchlit_shadow_dropped_total", Help: "Images that the shadow version was not given, by reason."}, of("reason")),
 		shadowDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "torchlit_shadow_duration_seconds", Help: "Queue and run time of an image in the shadow version.", Buckets: durationBuckets}, of()),
+			Name: "torchlit_shadow_duration_seconds", Help: "Queue and run time of an image in the shadow version.", Buckets: durationBuckets()}, of()),
 		shadowDifference: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "torchlit_shadow_probability_difference", Help: "Absolute difference between the probability given and the shadow's, of the label that was answered.", Buckets: differenceBuckets}, of()),
 		shadowRatio: prometheus.NewGaugeVec(prometheus.GaugeOpts{

@@ -26,11 +26,7 @@ func (s *Server) newProtocol() *oip.Handler {
 			ex.v2 = exchangeContext{s.begin(ctx, ex, timeout), ex, caller{ex.id, &ctx.Request.Header}}
 			return &ex.v2
 		},
-		End: func(ctx *fasthttp.RequestCtx) {
-			ex := exchangeOf(ctx)
-			ex.ctx.finish()
-			ex.v2 = exchangeContext{} // a batch may hold ex.ctx on, and must not hold the request's memory with it
-		},
+		End: func(ctx *fasthttp.RequestCtx) { exchangeOf(ctx).ctx.finish() },
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,7 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	if err != nil {
 		return nil, err
 	}
-	a := new(v2answer)
+	a := &ex.answer
 	images, enc, err := m.imagesOf(req.Inputs, a.image[:0])
 	if err != nil {
 		return nil, err
@@ -45,13 +46,14 @@ func (b v2) run(ctx context.Context, ex *exchange, req *oip.InferRequest) (*oip.
 	if most := maxAnswerBytes / (4 * classes); len(images) > most {
 		return nil, tooManyImages(len(images), most)
 	}
-	raw := make([]byte, len(images)*classes*4)
-	if err := b.runAll(ctx, ex, images, enc, priority, rows{raw, classes}); err != nil {
+	size := len(images) * classes * 4
+	ex.raw = slices.Grow(ex.raw, size)[:size]
+	if err := b.runAll(ctx, ex, images, enc, priority, rows{ex.raw, classes}); err != nil {
 		return nil, err
 	}
 	ex.answered = time.Since(ex.start)
 	a.shape = [2]int64{int64(len(images)), int64(classes)}
-	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: a.shape[:], Raw: raw}
+	out := oip.Tensor{Name: v2Output, Datatype: oip.FP32, Shape: a.shape[:], Raw: ex.raw}
 	for _, o := range req.Outputs {
 		if o.Classification > 0 {
 			out = oip.Classify(out, o.Classification, m.Labels)

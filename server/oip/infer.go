@@ -83,7 +83,7 @@ func (h *Handler) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
 // parse reads the request in whichever of its three forms it has, and reports whether it is the raw binary one.
 func (h *Handler) parse(ctx *fasthttp.RequestCtx, req *InferRequest, body []byte) (raw bool, err error) {
 	req.Model, req.Version = named(ctx)
-	given := ctx.Request.Header.Peek(headerLength)
+	given := PeekCanonical(&ctx.Request.Header, headerLength)
 	if len(given) == 0 {
 		return false, ParseRequest(req, body, -1)
 	}
@@ -99,6 +99,16 @@ func (h *Handler) parse(ctx *fasthttp.RequestCtx, req *InferRequest, body []byte
 	}
 	req.Inputs = append(req.Inputs, Tensor{Raw: body}) // what it is, the backend knows
 	return true, nil
+}
+
+// PeekCanonical is h.Peek for a name that is written as fasthttp keeps it, such as "X-Request-Id". Peek would bring the name into
+// that form each time, which costs more than to look it up.
+func PeekCanonical(h *fasthttp.RequestHeader, name string) []byte {
+	if h.DisableNormalizing() {
+		return h.Peek(name)
+	}
+	defer h.EnableNormalizing()
+	return h.Peek(name)
 }
 
 // Timeout is the parameter "timeout", in microseconds, as a duration; 0 where there is none.

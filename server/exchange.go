@@ -1,0 +1,67 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// exchange is one request's bookkeeping, from its last byte to its answer, and the memory that its answer is made in. It is used
+// again for another request: nothing may hold it when its handler has returned, but for its context.
+type exchange struct {
+	id       string
+	idGiven  bool // by the caller
+	start    time.Time
+	model    *served // nil until it is known
+	asks     bool    // for an answer of a model, even if it reached none
+	lease    lease   // on model; released when the exchange is finished
+	err      error   // what the client was told about, in full; nil if all went well
+	timing   timing
+	images   int           // whose answers were asked for
+	batch    int           // the largest batch that one of them was in
+	answered time.Duration // when the model had answered, from the start; 0 if it has not
+	span     trace.Span    // nil when requests are not traced
+
+	// ctx is the request's, nil before begin. It has memory of its own, because a batch may hold it longer than the request lasts.
+	ctx *requestContext
+
+	// Of a request of the protocol.
+	v2     exchangeContext
+	answer v2answer
+	raw    []byte // the answer's tensor
+}
+
+const exchangeKey = "torchlit.exchange"
+
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// newExchange begins the bookkeeping of ctx's request.
+func newExchange(ctx *fasthttp.RequestCtx) *exchange {
+	ex := exchanges.Get().(*exchange)
+	ex.start = time.Now()
+	ex.id, ex.idGiven = requestIDOf(ctx)
+	ctx.SetUserValue(exchangeKey, ex)
+	return ex
+}
+
+// exchangeOf returns the bookkeeping of ctx's request, nil when the request was never parsed.
+func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
+	ex, _ := ctx.UserValue(exchangeKey).(*exchange)
+	return ex
+}
+
+// mostRaw is the largest answer whose memory is kept: that of a few hundred images of ten classes, or of a few of a thousand.
+const mostRaw = 16 << 10
+
+// recycle ends the bookkeeping of ctx's request.
+func (ex *exchange) recycle(ctx *fasthttp.RequestCtx) {
+	ctx.SetUserValue(exchangeKey, nil)
+	raw := ex.raw
+	if cap(raw) > mostRaw {
+		raw = nil
+	}
+	*ex = exchange{raw: raw[:0]}
+	exchanges.Put(ex)
+}
