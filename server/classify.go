@@ -64,7 +64,10 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Dura
 	if timeout == 0 {
 		timeout = s.cfg.DefaultTimeout
 	}
-	ex.ctx = &requestContext{watcher: s.watch, conn: connOf(ctx.Conn()), deadline: ex.start.Add(timeout)}
+	if ex.ctx, ex.spare = ex.spare, nil; ex.ctx == nil {
+		ex.ctx = new(requestContext)
+	}
+	*ex.ctx = requestContext{watcher: s.watch, conn: connOf(ctx.Conn()), deadline: ex.start.Add(timeout)}
 	if ex.span == nil {
 		return ex.ctx
 	}

@@ -102,16 +102,16 @@ func connOf(nc net.Conn) *conn {
 
 // connSet knows every open connection.
 type connSet struct {
-	max         int
-	readTimeout time.Duration
+	max                      int
+	readTimeout, idleTimeout time.Duration
 
 	mu    sync.Mutex
 	open  map[*conn]struct{}
 	empty sync.Cond // signalled when open becomes empty
 }
 
-func newConnSet(limit int, readTimeout time.Duration) *connSet {
-	s := &connSet{max: limit, readTimeout: readTimeout, open: map[*conn]struct{}{}}
+func newConnSet(limit int, readTimeout, idleTimeout time.Duration) *connSet {
+	s := &connSet{max: limit, readTimeout: readTimeout, idleTimeout: idleTimeout, open: map[*conn]struct{}{}}
 	s.empty.L = &s.mu
 	return s
 }
@@ -142,11 +142,20 @@ func (s *connSet) remove(c *conn) {
 	}
 }
 
-// setState is fasthttp's ConnState hook.
+// setState is fasthttp's ConnState hook. A request has readTimeout from its first byte on, and so has a connection's first
+// request from the beginning; a later one has idleTimeout to come.
 func (s *connSet) setState(nc net.Conn, state fasthttp.ConnState) {
-	if c := connOf(nc); c != nil {
-		c.state.Store(int32(state))
+	c := connOf(nc)
+	if c == nil {
+		return
 	}
+	switch state {
+	case fasthttp.StateNew, fasthttp.StateActive:
+		c.reads.in(s.readTimeout)
+	case fasthttp.StateIdle:
+		c.reads.in(s.idleTimeout)
+	}
+	c.state.Store(int32(state))
 }
 
 // newConnPatience is how long a drain waits for the first request of a connection that was accepted late.

@@ -100,6 +100,14 @@ func (c *requestContext) finish() {
 	}
 }
 
+// waitedFor reports whether somebody waits for the end, or did: then he may hold c longer than the handler. Who has never called Done
+// must not, as Model.Infer says.
+func (c *requestContext) waitedFor() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done != nil
+}
+
 // cancellation is a reason for which a context was cancelled.
 type cancellation string
 

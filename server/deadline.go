@@ -15,9 +15,26 @@ import (
 // comes, the operation that it interrupts finds that it has time left, puts the noted one in force and goes on. A
 // deadline is never late, and one that is brought forward is in force at once.
 //
+// The read deadlines are the connection's own, not fasthttp's (connSet.setState): that a request has so long from its first byte,
+// and the next one so long to come, is noted without looking at the clock, and counts from the next Read. A small
+// request comes whole with its first byte, and there is no such Read.
+//
 // Times are durations from the connection's start, so that a step of the wall clock does no harm.
 type lazyDeadline struct {
 	noted, inForce atomic.Int64 // noDeadline for none
+	next           atomic.Int64 // the deadline is so long after the next operation's start; 0: it is the noted one
+}
+
+// in makes the deadline so long after the next operation's start.
+func (d *lazyDeadline) in(timeout time.Duration) { d.next.Store(int64(timeout)) }
+
+// begin begins an operation.
+func (d *lazyDeadline) begin(start time.Time, arm func(time.Time) error) error {
+	if d.next.Load() == 0 {
+		return nil
+	}
+	timeout := d.next.Swap(0)
+	return d.set(start, start.Add(time.Since(start)+time.Duration(timeout)), arm)
 }
 
 const noDeadline = math.MaxInt64
@@ -60,6 +77,7 @@ func (d *lazyDeadline) early(start time.Time, err error, arm func(time.Time) err
 
 // SetReadDeadline implements net.Conn.
 func (c *conn) SetReadDeadline(t time.Time) error {
+	c.reads.next.Store(0)
 	return c.reads.set(c.accepted, t, c.Conn.SetReadDeadline)
 }
 
@@ -75,6 +93,9 @@ func (c *conn) SetDeadline(t time.Time) error {
 
 // readInTime is Conn.Read under the deadline that was set last.
 func (c *conn) readInTime(p []byte) (int, error) {
+	if err := c.reads.begin(c.accepted, c.Conn.SetReadDeadline); err != nil {
+		return 0, err
+	}
 	for {
 		n, err := c.Conn.Read(p)
 		if n > 0 || !c.reads.early(c.accepted, err, c.Conn.SetReadDeadline) {

@@ -24,7 +24,7 @@ func withPipe(t *testing.T, f func(c *conn, under *counted, other net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		under := &counted{Conn: ours}
-		c := newConnSet(1, time.Minute).add(under)
+		c := newConnSet(1, time.Minute, time.Minute).add(under)
 		defer theirs.Close()
 		defer c.Close()
 		f(c, under, theirs)
@@ -88,6 +88,31 @@ func TestDeadlineIsTakenAway(t *testing.T) {
 		var back [8]byte
 		if n, err := c.Read(back[:]); err != nil || string(back[:n]) != "abcd" {
 			t.Fatalf("%q %v", back[:n], err)
+		}
+	})
+}
+
+// A deadline that counts from the next operation is not shortened by what comes before that, and lasts for those that follow. One that
+// is set meanwhile takes its place.
+func TestDeadlineFromNextOperation(t *testing.T) {
+	withPipe(t, func(c *conn, _ *counted, other net.Conn) {
+		c.reads.in(10 * time.Second)
+		time.Sleep(time.Minute)
+		start := time.Now()
+		go func() {
+			time.Sleep(6 * time.Second)
+			other.Write([]byte("a"))
+		}()
+		if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 10*time.Second {
+			t.Fatalf("%v after %s; want a timeout after 10 s", err, time.Since(start))
+		}
+		c.reads.in(time.Hour)
+		c.SetReadDeadline(after(time.Second))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != 11*time.Second {
+			t.Fatalf("%v after %s; want a timeout after 11 s", err, time.Since(start))
 		}
 	})
 }

@@ -25,7 +25,8 @@ type exchange struct {
 	span     trace.Span    // nil when requests are not traced
 
 	// ctx is the request's, nil before begin. It has memory of its own, because a batch may hold it longer than the request lasts.
-	ctx *requestContext
+	ctx   *requestContext
+	spare *requestContext // of an earlier request, which nobody held; nil for none
 
 	// Of a request of the protocol.
 	v2     exchangeContext
@@ -62,6 +63,10 @@ func (ex *exchange) recycle(ctx *fasthttp.RequestCtx) {
 	if cap(raw) > mostRaw {
 		raw = nil
 	}
-	*ex = exchange{raw: raw[:0]}
+	spare := ex.spare
+	if ex.ctx != nil && ex.span == nil && !ex.ctx.waitedFor() {
+		spare = ex.ctx
+	}
+	*ex = exchange{raw: raw[:0], spare: spare}
 	exchanges.Put(ex)
 }

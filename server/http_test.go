@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -172,6 +174,50 @@ func TestUnreadableRequests(t *testing.T) {
 	f("GET / HTTP/1.1\r\nHost: x\r\nX-Big: "+strings.Repeat("a", 20<<10)+"\r\n\r\n", 431, "headers_too_large")
 	f("POST /v1/classify HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 400, "bad_request")
 	f("POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", 408, "request_timeout") // and never the rest
+}
+
+// A request that comes byte by byte has as long as one that stops, and a connection on which nothing comes any more is closed. One that
+// is used is not.
+func TestConnectionTimeouts(t *testing.T) {
+	_, addr := openTCP(t, Config{ReadTimeout: 300 * time.Millisecond, IdleTimeout: 300 * time.Millisecond})
+	dial := func() (net.Conn, *bufio.Reader) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c, bufio.NewReader(c)
+	}
+	c, in := dial()
+	for range 5 {
+		fmt.Fprintf(c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		time.Sleep(100 * time.Millisecond) // longer than both timeouts, in all
+	}
+	if _, err := in.ReadByte(); err != io.EOF {
+		t.Errorf("a connection that is idle ends with %v", err)
+	}
+	_, in = dial()
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 408 {
+		t.Errorf("a connection on which nothing ever comes gets %v %v; want 408", resp, err)
+	}
+	c, in = dial()
+	fmt.Fprintf(c, "POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+	go func() {
+		for range 1000 {
+			if _, err := c.Write([]byte("a")); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	if resp, err := http.ReadResponse(in, nil); err != nil || resp.StatusCode != 408 {
+		t.Errorf("a request that comes byte by byte gets %v %v; want 408", resp, err)
+	}
 }
 
 // A client that is still sending a body which is refused gets to read why.

@@ -40,7 +40,8 @@ type Model struct {
 	// Infer takes one image and returns the probability of each class. The image is Height×Width×3 uint8 RGB,
 	// row-major; or, four times as long, 3×Height×Width float32, little-endian, normalised already. Many goroutines
 	// call it at once. The image belongs to it until it returns nil; after an error the server never uses that memory
-	// again, because a batch that has started may still read it. A returned Value belongs to the server.
+	// again, because a batch that has started may still read it. A returned Value belongs to the server. Who holds the context when
+	// it has returned must have called its Done.
 	Infer func(ctx context.Context, image []byte, p batching.Priority) (batching.Result[[]float32], error)
 
 	// QueueStats says how the queue before Infer stands; the dashboard shows it. It is called once a second, and for

@@ -52,7 +52,7 @@ func Open(cfg Config) (*Server, error) {
 		cfg:    cfg,
 		log:    cfg.Logger,
 		decode: newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue),
-		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout),
+		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout, cfg.IdleTimeout),
 		failed: make(chan error, 1),
 
 		traffic: map[string]*traffic{},
@@ -78,12 +78,10 @@ func Open(cfg Config) (*Server, error) {
 		Handler:                      s.handle,
 		ErrorHandler:                 s.parseFailed,
 		ExpectHandler:                s.expect,
-		ConnState:                    s.conns.setState,
+		ConnState:                    s.conns.setState, // read timeouts as well
 		Concurrency:                  cfg.MaxConns + rejectHeadroom,
 		MaxRequestBodySize:           cfg.MaxBodyBytes,
-		ReadTimeout:                  cfg.ReadTimeout,
 		WriteTimeout:                 cfg.WriteTimeout,
-		IdleTimeout:                  cfg.IdleTimeout,
 		ReadBufferSize:               maxHeaderBytes,
 		LazyRequestTime:              true, // an exchange has its own
 		DisablePreParseMultipartForm: true, // body.go reads forms in place
