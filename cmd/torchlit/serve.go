@@ -201,14 +201,15 @@ func newLogger(level string) (*zap.Logger, error) {
 		return nil, errors.New("--log-level must be debug, info, warn or error")
 	}
 	cfg := zap.NewProductionConfig()
+	cfg.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		cfg = zap.NewDevelopmentConfig()
-		cfg.DisableStacktrace = true
 		cfg.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05.000")
 		cfg.EncoderConfig.EncodeLevel = zapcore.CapitalColorLevelEncoder
 	}
 	cfg.Level = zap.NewAtomicLevelAt(l)
 	cfg.DisableCaller = true
+	cfg.DisableStacktrace = true // an error says what to change; a panic brings its own stack
 	return cfg.Build()
 }
 
