@@ -16,7 +16,7 @@
 // are together never more than what has been in use at once. So the cache cannot make a
 // process larger than it has been already, and needs no setting. A block that is not to
 // be had from the lists makes room by giving idle ones back. allocator_trim gives all of
-// them back and forgets the high-water mark. Small blocks are bounded by a few
+// them back, and malloc's with them, and forgets the high-water mark. Small blocks are bounded by a few
 // megabytes in all and leave out the accounts.
 //
 // Under AddressSanitizer nothing is kept, so that it sees each tensor's death.
@@ -27,6 +27,9 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include "guard.h"
@@ -262,6 +265,14 @@ void use_allocator() {
 }
 
 tl_memory allocator_stats() { return cache().stats(); }
-void allocator_trim() { cache().trim(); }
+void allocator_trim() {
+  cache().trim();
+#if defined(__GLIBC__)
+  // oneDNN's packed weights and everything smaller are malloc's. It keeps what was freed
+  // in the arenas of the threads that had it: a server that reloads its model would
+  // hold twice what it holds afresh.
+  malloc_trim(0);
+#endif
+}
 
 } // namespace torchlit
