@@ -25,12 +25,21 @@ type Network struct {
 	Width, Height int         // of the images, in pixels
 	Mean, Std     [3]float32
 	Temperature   float64 // of the softmax; 0 means 1
+
+	Calibration *Calibration // for int8; nil where there is none
+}
+
+// config is that of the network's engine in fp32.
+func (n *Network) config() engine.Config {
+	return engine.Config{
+		Height: n.Height, Width: n.Width, Classes: int(n.Spec.NumClasses), Slots: slots, Mean: n.Mean, Std: n.Std,
+	}
 }
 
 // Options say how to run it. The zero value is a good choice.
 type Options struct {
 	Device    string // "auto" or "cpu"; default "auto"
-	Precision string // "auto" or "fp32"; default "auto"
+	Precision string // "auto", FP32, BF16 or Int8; default "auto": see ChoosePrecision
 	MaxBatch  int    // largest batch that a Runner takes; default 32
 	Threads   int    // of each runner; default: the CPUs shared out among the runners
 	Runners   int    // that will be taken; default: one for each eight CPUs, at least one
@@ -54,12 +63,6 @@ func (o *Options) ensureDefaults() error {
 		o.Device = "cpu"
 	default:
 		return fmt.Errorf("cannot run on device %q: this build runs on the CPU; use --device auto or cpu", o.Device)
-	}
-	switch o.Precision {
-	case "", "auto", "fp32":
-		o.Precision = "fp32"
-	default:
-		return fmt.Errorf("cannot run in precision %q: this build computes in fp32; use --precision auto or fp32", o.Precision)
 	}
 	if o.MaxBatch < 0 || o.Threads < 0 || o.Runners < 0 {
 		return fmt.Errorf("cannot run with a batch of %d, %d threads, %d runners: give positive numbers, or 0 for the default",
@@ -86,6 +89,7 @@ func (o *Options) ensureDefaults() error {
 type Model struct {
 	network Network
 	options Options
+	why     string // options.Precision
 	classes int
 	folder  *modeldir.Folder // nil when there is none
 
@@ -116,20 +120,41 @@ func New(n Network, opts Options) (*Model, error) {
 	if err := engine.Load(); err != nil {
 		return nil, err
 	}
-	steps, err := compile(n.Spec, n.Weights)
+	machine, err := Supports()
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(engine.Config{
-		Height: n.Height, Width: n.Width, Classes: int(n.Spec.NumClasses), Slots: slots,
-		Mean: n.Mean, Std: n.Std, Plain: opts.Plain,
-	}, steps)
+	precision, why, err := ChoosePrecision(opts.Precision, machine, n.Calibration)
+	if err != nil {
+		return nil, err
+	}
+	opts.Precision = precision
+	e, err := n.open(precision, opts.Plain)
 	if err != nil {
 		return nil, err
 	}
 	n.Weights = nil
-	return &Model{network: n, options: opts, classes: int(n.Spec.NumClasses), shared: fused{e}}, nil
+	return &Model{network: n, options: opts, why: why, classes: int(n.Spec.NumClasses), shared: fused{e}}, nil
 }
+
+// open builds the network's engine.
+func (n *Network) open(precision string, plain bool) (*engine.Engine, error) {
+	steps, err := compile(n.Spec, n.Weights)
+	if err != nil {
+		return nil, err
+	}
+	config := n.config()
+	config.Plain, config.Precision = plain, precisions[precision]
+	if precision == Int8 {
+		if err := n.Calibration.apply(&config, steps); err != nil {
+			return nil, err
+		}
+	}
+	return engine.Open(config, steps)
+}
+
+// Precision returns what the model computes in, and why it is this.
+func (m *Model) Precision() (precision, why string) { return m.options.Precision, m.why }
 
 // Options returns what the model was opened with, defaults filled in.
 func (m *Model) Options() Options { return m.options }

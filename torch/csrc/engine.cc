@@ -11,12 +11,11 @@
 // size: see max_activation_bytes.
 #include <algorithm>
 
+#include <ATen/cpu/Utils.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/mean.h>
 #include <c10/core/InferenceMode.h>
 
 #include "engine.h"
@@ -24,50 +23,69 @@
 // tl_engine is what one thread needs to run a program that it may share.
 struct tl_engine {
   std::shared_ptr<const torchlit::Program> program;
-  at::Tensor staging; // [chunk, 3, H, W] float32, channels last
+  at::Tensor staging; // [chunk, 3, H, W], channels last
 };
 
 namespace torchlit {
 namespace {
 
-// make_room makes the staging tensor hold n images.
-void make_room(tl_engine &e, int64_t n) {
-  const tl_engine_config &c = e.program->config;
-  if (!e.staging.defined() || e.staging.size(0) < n) {
-    e.staging = at::empty({n, 3, c.height, c.width}, at::kFloat, std::nullopt, std::nullopt,
-                          std::nullopt, at::MemoryFormat::ChannelsLast);
-  }
-}
-
-// stage writes n images into the staging tensor as normalised floats, and
-// returns the part that it wrote. A table of 256 floats a channel gives exactly
-// the value that dividing, subtracting and dividing again would.
-at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
+// room is the staging tensor for n images.
+at::Tensor room(tl_engine &e, int64_t n) {
   const Program &p = *e.program;
-  make_room(e, n);
-  float *dst = e.staging.data_ptr<float>();
-  const auto &[red, green, blue] = p.normalized;
-  const int64_t pixels = n * p.config.height * p.config.width;
-  for (int64_t i = 0; i < pixels; i++) {
-    dst[3 * i] = red[images[3 * i]];
-    dst[3 * i + 1] = green[images[3 * i + 1]];
-    dst[3 * i + 2] = blue[images[3 * i + 2]];
+  if (!e.staging.defined() || e.staging.size(0) < n) {
+    e.staging = at::empty({n, 3, p.config.height, p.config.width}, p.staged(), std::nullopt,
+                          std::nullopt, std::nullopt, at::MemoryFormat::ChannelsLast);
   }
   return e.staging.narrow(0, 0, n);
 }
 
-// The other stage takes planes, which are normalised already: it changes their
-// layout alone.
-at::Tensor stage(tl_engine &e, const float *planes, int64_t n) {
-  const tl_engine_config &c = e.program->config;
-  make_room(e, n);
-  at::Tensor staged = e.staging.narrow(0, 0, n);
-  staged.copy_(at::from_blob(const_cast<float *>(planes), {n, 3, c.height, c.width}, at::kFloat));
+// stage writes n images into the staging tensor, normalised. A table of 256 values
+// a channel gives exactly what dividing, subtracting and dividing again would.
+at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
+  const Program &p = *e.program;
+  at::Tensor staged = room(e, n);
+  stage_pixels(p.pixels, images, n * p.config.height * p.config.width, staged);
   return staged;
 }
 
+// The other stage takes planes, which are normalised already: it changes their
+// layout and type alone.
+at::Tensor stage(tl_engine &e, const float *planes, int64_t n) {
+  const Program &p = *e.program;
+  at::Tensor x = at::from_blob(const_cast<float *>(planes), {n, 3, p.config.height, p.config.width}, at::kFloat);
+  if (p.images.bytes()) return quantize(x.contiguous(at::MemoryFormat::ChannelsLast), p.images);
+  return room(e, n).copy_(x);
+}
+
+at::Tensor convolve(const Step &s, const at::Tensor &x, const at::Tensor &residual) {
+  if (auto *bytes = std::get_if<ByteConvolution>(&s.convolution)) return (*bytes)(x, residual);
+  at::Tensor y = std::get<Convolution>(s.convolution)(x, residual);
+  return s.to.bytes() ? quantize(y, s.to) : y;
+}
+
+// average_pool averages bytes as floats, which no layer of a network with much to do
+// asks for.
+at::Tensor average_pool(const Step &s, const at::Tensor &x) {
+  const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
+  const int64_t padding[] = {0, 0};
+  at::Tensor y = at::avg_pool2d(s.from.bytes() ? dequantize(x, s.from) : x, kernel, stride, padding,
+                                /*ceil_mode=*/true, /*count_include_pad=*/false);
+  return s.to.bytes() ? quantize(y, s.to) : y;
+}
+
+// Every step's result of a run, for whoever compares or measures them.
+struct Trace {
+  float *next; // where the next result goes; null: none is wanted
+  void add(const at::Tensor &y, Storage from) {
+    if (!next) return;
+    const at::Tensor floats = dequantize(y, from);
+    std::copy_n(floats.const_data_ptr<float>(), floats.numel(), next);
+    next += floats.numel();
+  }
+};
+
 template <class Value>
-void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits) {
+void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits, Trace trace) {
   const Program &p = *e.program;
   std::vector<at::Tensor> slots(p.config.slots);
   slots[0] = stage(e, images, n);
@@ -76,29 +94,19 @@ void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits) {
     switch (s.kind) {
     case TL_STEP_CONV: {
       at::Tensor residual = s.residual < 0 ? at::Tensor() : slots[s.residual];
-      slots[s.output] = (*s.convolution)(x, residual);
+      slots[s.output] = convolve(s, x, residual);
       break;
     }
-    case TL_STEP_MAXPOOL: {
-      const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
-      const int64_t padding[] = {s.padding, s.padding};
-      slots[s.output] = at::max_pool2d(x, kernel, stride, padding);
-      break;
-    }
-    case TL_STEP_AVGPOOL: {
-      const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
-      const int64_t padding[] = {0, 0};
-      slots[s.output] = at::avg_pool2d(x, kernel, stride, padding, /*ceil_mode=*/true,
-                                       /*count_include_pad=*/false);
-      break;
-    }
+    case TL_STEP_MAXPOOL: slots[s.output] = max_pool(x, s); break;
+    case TL_STEP_AVGPOOL: slots[s.output] = average_pool(s, x); break;
     case TL_STEP_POOL_LINEAR: {
-      const int64_t image[] = {2, 3};
-      at::from_blob(logits, {n, p.config.classes}, at::kFloat)
-          .copy_(at::linear(x.mean(image), s.weight, s.bias));
+      at::Tensor y = at::linear(mean_pool(x, s.from), s.weight, s.bias);
+      std::copy_n(y.const_data_ptr<float>(), y.numel(), logits);
+      trace.add(y.view({n, p.config.classes, 1, 1}), {});
       break;
     }
     }
+    if (s.kind != TL_STEP_POOL_LINEAR) trace.add(slots[s.output], s.to);
     for (int64_t slot : s.dead) slots[slot].reset();
   }
 }
@@ -113,12 +121,17 @@ int32_t run(tl_engine *engine, const Value *images, int64_t n, float *logits, tl
     const int64_t chunk = engine->program->chunk;
     for (int64_t chunks = (n + chunk - 1) / chunk; chunks > 0; chunks--) {
       const int64_t part = (n + chunks - 1) / chunks;
-      run_chunk(*engine, images, part, logits);
+      run_chunk(*engine, images, part, logits, {nullptr});
       images += part * c.height * c.width * 3;
       logits += part * c.classes;
       n -= part;
     }
   });
+}
+
+bool has(const std::unordered_map<std::string, c10::IValue> &cpu, const char *feature) {
+  auto found = cpu.find(feature);
+  return found != cpu.end() && found->second.isBool() && found->second.toBool();
 }
 
 } // namespace
@@ -143,6 +156,53 @@ int32_t engine_run(tl_engine *engine, const uint8_t *images, int64_t n, float *l
 int32_t engine_run_planes(tl_engine *engine, const float *planes, int64_t n, float *logits,
                           tl_error *err) {
   return run(engine, planes, n, logits, err);
+}
+
+int32_t engine_shapes(const tl_engine *engine, int64_t *shapes, int64_t n, tl_error *err) {
+  return guard(err, [&] {
+    const std::vector<Step> &steps = engine->program->steps;
+    TORCH_CHECK(n == static_cast<int64_t>(steps.size()), "there are ", steps.size(), " steps, not ", n);
+    for (const Step &s : steps) {
+      *shapes++ = s.shape.c;
+      *shapes++ = s.shape.h;
+      *shapes++ = s.shape.w;
+    }
+  });
+}
+
+int32_t engine_trace(tl_engine *engine, const uint8_t *images, int64_t n, float *results,
+                     int64_t length, tl_error *err) {
+  return guard(err, [&] {
+    c10::InferenceMode inference;
+    int64_t want = 0;
+    for (const Step &s : engine->program->steps) want += n * s.shape.c * s.shape.h * s.shape.w;
+    TORCH_CHECK(length == want, "the results of ", n, " images are ", want, " floats, not ", length);
+    std::vector<float> logits(n * engine->program->config.classes);
+    run_chunk(*engine, images, n, logits.data(), {results});
+  });
+}
+
+int32_t engine_precision(int64_t precision, int32_t *runs, int32_t *fast, tl_error *err) {
+  return guard(err, [&] {
+    const auto cpu = at::cpu::get_cpu_capabilities();
+    switch (precision) {
+    case TL_FP32: *runs = *fast = 1; break;
+    case TL_BF16: {
+      auto supported = find("mkldnn::_is_mkldnn_bf16_supported", "");
+      torch::jit::Stack stack;
+      if (supported) supported->callBoxed(stack);
+      *runs = supported && stack[0].toBool();
+      *fast = *runs && (has(cpu, "avx512_bf16") || has(cpu, "amx_bf16"));
+      break;
+    }
+    case TL_INT8:
+      *runs = find("onednn::qconv_prepack", "") && find("onednn::qconv2d_pointwise", "") &&
+              find("onednn::qconv2d_pointwise", "binary") && has(cpu, "avx2");
+      *fast = *runs && (has(cpu, "avx512_vnni") || has(cpu, "avx_vnni") || has(cpu, "amx_int8"));
+      break;
+    default: TORCH_CHECK(false, "there is no precision ", precision);
+    }
+  });
 }
 
 int32_t engine_close(tl_engine *engine, tl_error *err) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -13,14 +14,26 @@
 
 namespace torchlit {
 
+// Storage is how an activation lies in memory: floats of the program's type, or
+// bytes that stand for scale * (byte - zero).
+struct Storage {
+  double scale = 0; // 0: no bytes
+  int64_t zero = 0;
+  bool bytes() const { return scale != 0; }
+};
+
 // Shape is what one image has become: channels, height, width.
 struct Shape {
   int64_t c = 0, h = 0, w = 0;
   int64_t bytes() const { return c * h * w * static_cast<int64_t>(sizeof(float)); }
 };
 
-// Convolution is a step's convolution with its weight in the layout that suits
-// this machine, the addition of the residual and the rectifier included.
+// find looks up an operator that a libtorch may lack.
+std::optional<c10::OperatorHandle> find(const char *name, const char *overload);
+
+// Convolution is a step's convolution in floating point with its weight in the
+// layout that suits this machine, the addition of the residual and the rectifier
+// included.
 //
 // oneDNN does all three in one pass over the output, which otherwise goes
 // through memory three times. Its operators are private to libtorch (namespace
@@ -35,7 +48,7 @@ struct Shape {
 // would reorder the weight in each run, slower but right.
 class Convolution {
 public:
-  Convolution(const tl_step &, const Shape &in, int64_t batch, bool plain);
+  Convolution(const tl_step &, const Shape &in, int64_t batch, at::ScalarType type, bool plain);
 
   // Computes x * weight + bias (+ residual) and rectifies. With a residual the
   // result may be the residual's own memory, overwritten.
@@ -52,13 +65,46 @@ private:
   torch::jit::Stack arguments_;           // of op_, after its tensors x and residual
 };
 
+// ByteConvolution is a step's convolution of bytes by int8 weights: see
+// engine_int8.cc.
+class ByteConvolution {
+public:
+  ByteConvolution(const tl_step &, const Shape &in, int64_t batch, Storage input, Storage residual,
+                  Storage output, at::ScalarType type, bool plain);
+
+  // Computes as Convolution does. The result of a step that stores no bytes is of
+  // the program's type.
+  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const;
+
+private:
+  at::Tensor fused(const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
+
+  at::Tensor weight_, scales_, bias_; // plain: the weight's values as floats
+  int64_t stride_, padding_, groups_;
+  bool relu_, residual_;
+  Storage input_, added_, output_;
+  at::ScalarType type_;
+  std::optional<c10::OperatorHandle> op_; // absent: plain
+  torch::jit::Stack arguments_;           // of op_, after x
+};
+
 // Step is one operation on the slots, which hold the activations.
 struct Step {
   int64_t kind, input, residual, output;
   int64_t kernel, stride, padding;
-  std::optional<Convolution> convolution;
+  Shape shape;      // of its result on one image
+  Storage from, to; // of what it reads and of its result
+  std::variant<std::monostate, Convolution, ByteConvolution> convolution;
   at::Tensor weight, bias;   // of the linear layer
   std::vector<int64_t> dead; // slots that no later step reads
+};
+
+// Pixels turns bytes of a channel into what the staging tensor holds.
+struct Pixels {
+  std::array<std::array<float, 256>, 3> floats;
+  std::array<std::array<uint16_t, 256>, 3> halves; // bf16
+  std::array<std::array<uint8_t, 256>, 3> bytes;
 };
 
 // Program is immutable once built, so any number of engines may run it at once.
@@ -66,9 +112,26 @@ struct Program {
   Program(const tl_engine_config &, const tl_step *, int64_t n);
 
   tl_engine_config config;
+  at::ScalarType type; // of activations that are no bytes
+  Storage images;
   std::vector<Step> steps;
-  std::array<std::array<float, 256>, 3> normalized; // of a channel's byte
-  int64_t chunk;                                    // images run at once
+  Pixels pixels;
+  int64_t chunk; // images run at once
+
+  at::ScalarType staged() const { return images.bytes() ? at::kByte : type; }
 };
+
+// What engine_kernels.cc does in the layout [n, height, width, channels], on all
+// threads. Types are float, bfloat16 and bytes.
+
+// stage_pixels writes pixels of RGB images as what Pixels says.
+void stage_pixels(const Pixels &, const uint8_t *images, int64_t pixels, at::Tensor &dst);
+// max_pool also turns floating point into bytes where to says so.
+at::Tensor max_pool(const at::Tensor &x, const Step &);
+// mean over height and width, [n, channels], float.
+at::Tensor mean_pool(const at::Tensor &x, Storage from);
+// quantize makes bytes of floating point: nearest, halves to even.
+at::Tensor quantize(const at::Tensor &x, Storage to);
+at::Tensor dequantize(const at::Tensor &x, Storage from); // to float
 
 } // namespace torchlit

@@ -1,4 +1,4 @@
-// The two ways of a convolution: fused by oneDNN, and plain.
+// The two ways of a convolution in floating point: fused by oneDNN, and plain.
 #include <ATen/core/List.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/relu.h>
@@ -10,10 +10,6 @@ namespace {
 
 using c10::IValue;
 using Pair = std::vector<int64_t>;
-
-std::optional<c10::OperatorHandle> find(const char *name, const char *overload) {
-  return c10::Dispatcher::singleton().findSchema({name, overload});
-}
 
 // pack brings the weight into oneDNN's blocked layout.
 at::Tensor pack(const c10::OperatorHandle &reorder, const at::Tensor &weight, int64_t padding,
@@ -27,8 +23,12 @@ at::Tensor pack(const c10::OperatorHandle &reorder, const at::Tensor &weight, in
 
 } // namespace
 
-Convolution::Convolution(const tl_step &s, const Shape &in, int64_t batch, bool plain)
-    : weight_(borrow(s.weight).detach()), bias_(borrow(s.bias).detach()), stride_(s.stride),
+std::optional<c10::OperatorHandle> find(const char *name, const char *overload) {
+  return c10::Dispatcher::singleton().findSchema({name, overload});
+}
+
+Convolution::Convolution(const tl_step &s, const Shape &in, int64_t batch, at::ScalarType type, bool plain)
+    : weight_(borrow(s.weight).detach().to(type)), bias_(borrow(s.bias).detach().to(type)), stride_(s.stride),
       padding_(s.padding), groups_(s.groups), relu_(s.relu != 0), residual_(s.residual >= 0) {
   auto reorder = find("mkldnn::_reorder_convolution_weight", "");
   op_ = residual_ ? find("mkldnn::_convolution_pointwise_", "binary")

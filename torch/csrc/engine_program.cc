@@ -1,6 +1,9 @@
 // From the caller's steps to a program: every shape is worked out and checked
 // here, once, so that a run has nothing left to check but its own arguments.
 #include <algorithm>
+#include <cmath>
+
+#include <c10/util/BFloat16.h>
 
 #include "engine.h"
 
@@ -17,12 +20,22 @@ constexpr int64_t max_activation_bytes = 30 << 20;
 struct Builder {
   const tl_engine_config &config;
   std::vector<Shape> slots;
+  std::vector<Storage> stored; // likewise of each slot
   int64_t largest = 0;
 
-  explicit Builder(const tl_engine_config &c) : config(c), slots(c.slots) {
+  explicit Builder(const tl_engine_config &c) : config(c), slots(c.slots), stored(c.slots) {
     TORCH_CHECK(c.height > 0 && c.width > 0 && c.classes > 0 && c.slots > 0,
                 "height, width, classes and slots must be positive");
     put(0, {3, c.height, c.width});
+    stored[0] = storage(c.scale, c.zero);
+  }
+
+  Storage storage(double scale, int64_t zero) const {
+    if (config.precision != TL_INT8) return {};
+    TORCH_CHECK(scale >= 0 && std::isfinite(scale) && std::isfinite(static_cast<float>(1 / scale)) == (scale > 0),
+                "a scale of ", scale, "; it must be positive, or 0 to keep floating point");
+    TORCH_CHECK(zero >= 0 && zero <= 255, "a zero of ", zero, " is no byte");
+    return {scale, zero};
   }
 
   const Shape &get(int64_t slot) const {
@@ -77,6 +90,9 @@ struct Builder {
       Shape other = get(s.residual);
       TORCH_CHECK(other.c == out.c && other.h == out.h && other.w == out.w,
                   "its residual has another shape than its result");
+      TORCH_CHECK(stored[s.residual].bytes() == stored[s.input].bytes() &&
+                      (config.precision != TL_INT8 || stored[s.input].bytes() == (s.scale != 0)),
+                  "its residual, input and result must all be bytes, or none of them");
     }
     put(s.output, out);
   }
@@ -89,20 +105,70 @@ struct Builder {
     check_bias(bias, config.classes);
   }
 
-  Shape add(const tl_step &s, bool last) {
+  // Pools keep the bytes that they read as they are; the larger of two is the same in
+  // every scale.
+  Storage pooled(const tl_step &s) const {
+    Storage from = stored[s.input], to = storage(s.scale, s.zero);
+    TORCH_CHECK(!from.bytes() || (from.scale == to.scale && from.zero == to.zero),
+                "a pool cannot change the scale of bytes");
+    TORCH_CHECK(from.bytes() || !to.bytes() || s.kind == TL_STEP_MAXPOOL,
+                "an average pool cannot make bytes of floating point");
+    return to;
+  }
+
+  // add checks a step and returns it without its weights. in becomes the shape of
+  // what it reads.
+  Step add(const tl_step &s, bool last, Shape &in, Storage &residual) {
     TORCH_CHECK((s.kind == TL_STEP_POOL_LINEAR) == last,
                 "the linear layer must be the last step, and the last only");
-    Shape in = get(s.input);
+    in = get(s.input);
+    Step step{s.kind, s.input, -1, s.output, s.kernel, s.stride, s.padding, {}, stored[s.input], {}, {}, {}, {}, {}};
     switch (s.kind) {
-    case TL_STEP_CONV: convolution(s); break;
-    case TL_STEP_MAXPOOL: put(s.output, shrink(s, in, in.c)); break;
-    case TL_STEP_AVGPOOL: put(s.output, average(s, in)); break;
-    case TL_STEP_POOL_LINEAR: linear(s); break;
+    case TL_STEP_CONV:
+      convolution(s);
+      step.residual = s.residual;
+      if (s.residual >= 0) residual = stored[s.residual];
+      step.to = storage(s.scale, s.zero);
+      break;
+    case TL_STEP_MAXPOOL: put(s.output, shrink(s, in, in.c)), step.to = pooled(s); break;
+    case TL_STEP_AVGPOOL: put(s.output, average(s, in)), step.to = pooled(s); break;
+    case TL_STEP_POOL_LINEAR:
+      linear(s);
+      step.shape = {config.classes, 1, 1};
+      return step;
     default: TORCH_CHECK(false, "a step of unknown kind ", s.kind);
     }
-    return in;
+    step.shape = slots[s.output];
+    stored[s.output] = step.to;
+    return step;
   }
 };
+
+// float_type is what activations that are no bytes are kept in.
+at::ScalarType float_type(int64_t precision) {
+  int32_t bf16 = 0, fast = 0;
+  tl_error error;
+  TORCH_CHECK(engine_precision(TL_BF16, &bf16, &fast, &error) == 0, error.text);
+  switch (precision) {
+  case TL_FP32: return at::kFloat;
+  case TL_BF16: return at::kBFloat16;
+  case TL_INT8: return bf16 ? at::kBFloat16 : at::kFloat;
+  default: TORCH_CHECK(false, "there is no precision ", precision);
+  }
+}
+
+void fill(Pixels &p, const tl_engine_config &c, Storage images) {
+  for (int channel = 0; channel < 3; channel++) {
+    for (int byte = 0; byte < 256; byte++) {
+      const float x = (static_cast<float>(byte) / 255.0f - c.mean[channel]) / c.std[channel];
+      p.floats[channel][byte] = x;
+      p.halves[channel][byte] = c10::BFloat16(x).x;
+      if (!images.bytes()) continue;
+      const double nearest = std::nearbyint(x / images.scale) + images.zero;
+      p.bytes[channel][byte] = static_cast<uint8_t>(std::clamp(nearest, 0.0, 255.0));
+    }
+  }
+}
 
 // mark_dead tells each step which slots it is the last to need, so that their
 // memory serves the next activations.
@@ -123,39 +189,38 @@ void mark_dead(std::vector<Step> &steps, int64_t slots) {
 
 } // namespace
 
-Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n) : config(c) {
+Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
+    : config(c), type(float_type(c.precision)) {
   TORCH_CHECK(n > 0, "a program without steps");
   Builder builder(c);
-  std::vector<Shape> inputs;
+  images = builder.stored[0];
+  std::vector<Shape> inputs(n);
+  std::vector<Storage> residuals(n);
   for (int64_t i = 0; i < n; i++) {
     try {
-      inputs.push_back(builder.add(list[i], i == n - 1));
+      steps.push_back(builder.add(list[i], i == n - 1, inputs[i], residuals[i]));
     } catch (const c10::Error &e) {
       TORCH_CHECK(false, "step ", i, ": ", e.what_without_backtrace());
     }
   }
   chunk = std::max<int64_t>(1, max_activation_bytes / builder.largest);
 
+  const int64_t batch = std::min<int64_t>(chunk, 8);
   for (int64_t i = 0; i < n; i++) {
     const tl_step &s = list[i];
-    Step step{s.kind, s.input, -1, s.output, s.kernel, s.stride, s.padding, {}, {}, {}, {}};
-    if (s.kind == TL_STEP_CONV) {
-      step.residual = s.residual;
-      step.convolution.emplace(s, inputs[i], std::min<int64_t>(chunk, 8), c.plain != 0);
+    Step &step = steps[i];
+    if (s.kind == TL_STEP_CONV && step.from.bytes()) {
+      step.convolution.emplace<ByteConvolution>(s, inputs[i], batch, step.from, residuals[i], step.to,
+                                                type, c.plain != 0);
+    } else if (s.kind == TL_STEP_CONV) {
+      step.convolution.emplace<Convolution>(s, inputs[i], batch, type, c.plain != 0);
     } else if (s.kind == TL_STEP_POOL_LINEAR) {
       step.weight = borrow(s.weight).detach().clone();
       step.bias = borrow(s.bias).detach().clone();
     }
-    steps.push_back(std::move(step));
   }
   mark_dead(steps, c.slots);
-
-  for (int channel = 0; channel < 3; channel++) {
-    for (int byte = 0; byte < 256; byte++) {
-      normalized[channel][byte] =
-          (static_cast<float>(byte) / 255.0f - c.mean[channel]) / c.std[channel];
-    }
-  }
+  fill(pixels, c, images);
 }
 
 } // namespace torchlit

@@ -146,6 +146,9 @@ int32_t engine_open(const tl_engine_config *, const tl_step *, int64_t, tl_engin
 int32_t engine_share(const tl_engine *, tl_engine **, tl_error *);
 int32_t engine_run(tl_engine *, const uint8_t *, int64_t, float *, tl_error *);
 int32_t engine_run_planes(tl_engine *, const float *, int64_t, float *, tl_error *);
+int32_t engine_shapes(const tl_engine *, int64_t *, int64_t, tl_error *);
+int32_t engine_trace(tl_engine *, const uint8_t *, int64_t, float *, int64_t, tl_error *);
+int32_t engine_precision(int64_t, int32_t *, int32_t *, tl_error *);
 int32_t engine_close(tl_engine *, tl_error *);
 int32_t image_resize(const uint8_t *, int64_t, int64_t, uint8_t *, int64_t, int64_t, int32_t,
                      tl_error *);

@@ -26,7 +26,7 @@ extern "C" {
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash. headerABI in
 // torch/internal/libtorch changes with it.
-#define TL_ABI 6
+#define TL_ABI 7
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
@@ -152,13 +152,27 @@ typedef struct tl_step {
   int64_t relu;      // 1: rectify the result
   tl_tensor *weight; // conv [out,in/groups,k,k], linear [out,in]; float32
   tl_tensor *bias;   // [out], float32
+  // TL_INT8 alone: the result is kept as bytes, value = scale * (byte - zero).
+  // A scale of 0 keeps it in floating point.
+  double scale;
+  int64_t zero;
 } tl_step;
+
+// What activations and weights are computed in.
+enum {
+  TL_FP32 = 0,
+  TL_BF16 = 1,
+  TL_INT8 = 2, // where a step gives a scale; elsewhere bf16 if the CPU has it, or fp32
+};
 
 typedef struct tl_engine_config {
   int64_t height, width;    // of the images it takes
   int64_t classes;          // length of one image's logits
   int64_t slots;            // activations alive at once; slot 0 holds the images
   int64_t plain;            // 1: use no fused operator (the yardstick of tests)
+  int64_t precision;        // TL_FP32 ...
+  double scale;             // of the images, as of a step's result
+  int64_t zero;
   float mean[3], std[3];    // of pixels scaled to 0..1, per channel R, G, B
 } tl_engine_config;
 
@@ -281,6 +295,15 @@ typedef struct tl_api {
   // The same for [n, 3, height, width] floats that are normalised already.
   int32_t (*engine_run_planes)(tl_engine *, const float *planes, int64_t n,
                                float *logits, tl_error *);
+  // engine_shapes writes channels, height and width of each step's result on one
+  // image; of the linear layer classes, 1, 1. engine_trace is engine_run that writes
+  // every step's result as floats, one step behind the other, each
+  // [n, height, width, channels].
+  int32_t (*engine_shapes)(const tl_engine *, int64_t *shapes, int64_t n, tl_error *);
+  int32_t (*engine_trace)(tl_engine *, const uint8_t *images, int64_t n, float *results,
+                          int64_t length, tl_error *);
+  // Whether this library and CPU can run a precision, and run it well.
+  int32_t (*engine_precision)(int64_t precision, int32_t *runs, int32_t *fast, tl_error *);
   int32_t (*engine_close)(tl_engine *, tl_error *);
 
   // engine_resize.cc: 8-bit RGB, row-major; bilinear unless bicubic is nonzero.

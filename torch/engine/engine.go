@@ -53,7 +53,34 @@ type Step struct {
 	Bias   []float32 // [Out]
 	Out    int64
 	In     int64
+
+	// Bytes is how the result is stored in Int8. A convolution that reads bytes has
+	// int8 weights, with a scale for each output channel.
+	Bytes Bytes
 }
+
+// Bytes says what a byte b of an activation stands for: Scale · (b − Zero). The zero
+// Bytes means that the activation is kept in floating point.
+type Bytes struct {
+	Scale float64
+	Zero  int64 // 0 to 255
+}
+
+// Precision is what an engine computes in.
+type Precision int64
+
+// The precisions. In Int8, what is not kept as bytes is BF16 where the CPU has it,
+// else FP32. The pool before the linear layer and that layer are FP32 in all of them.
+const (
+	FP32 Precision = libtorch.FP32
+	BF16 Precision = libtorch.BF16
+	Int8 Precision = libtorch.Int8
+)
+
+// Supports tells whether the native library runs a precision on this CPU at all, and
+// whether there are instructions for it (AVX-512 BF16, VNNI, AMX), without which it
+// is no faster than FP32.
+func Supports(p Precision) (runs, fast bool, err error) { return libtorch.Supports(int64(p)) }
 
 // Config describes the images and the logits.
 type Config struct {
@@ -61,6 +88,9 @@ type Config struct {
 	Classes       int
 	Slots         int        // that the steps use
 	Mean, Std     [3]float32 // of pixels scaled to 0..1, for R, G, B
+
+	Precision Precision
+	Images    Bytes // in Int8: of the images once they are normalised
 
 	// Plain avoids the fused operators, as on a libtorch without oneDNN. The
 	// logits differ by rounding only; it serves as the yardstick of tests.
@@ -110,6 +140,7 @@ func Open(config Config, steps []Step) (*Engine, error) {
 		Height: int64(config.Height), Width: int64(config.Width),
 		Classes: int64(config.Classes), Slots: int64(config.Slots),
 		Plain: plain, Mean: config.Mean, Std: config.Std,
+		Precision: int64(config.Precision), Scale: config.Images.Scale, Zero: config.Images.Zero,
 	}, list)
 	if err != nil {
 		return nil, fmt.Errorf("cannot build an engine for images of %d×%d: %w", config.Width, config.Height, err)
@@ -122,6 +153,7 @@ func lower(s *Step, made *[]libtorch.Value) (libtorch.Step, error) {
 	low := libtorch.Step{
 		Kind: int64(s.Kind), Input: int64(s.Input), Residual: int64(s.Residual), Output: int64(s.Output),
 		Kernel: s.Kernel, Stride: s.Stride, Padding: s.Padding, Groups: max(1, s.Groups),
+		Scale: s.Bytes.Scale, Zero: s.Bytes.Zero,
 	}
 	if s.Relu {
 		low.Relu = 1

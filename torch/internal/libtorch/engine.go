@@ -25,7 +25,16 @@ type Step struct {
 	Groups          int64
 	Relu            int64  // 1: rectify the result
 	Weight, Bias    Tensor // float32; borrowed while OpenEngine runs
+	Scale           float64
+	Zero            int64 // of the result's bytes, in Int8; a scale of 0 for floating point
 }
+
+// Precisions: the TL_FP32 constants of torchlit.h.
+const (
+	FP32 = iota
+	BF16
+	Int8
+)
 
 // EngineConfig describes an engine's images and results; it has the layout of
 // tl_engine_config.
@@ -33,7 +42,10 @@ type EngineConfig struct {
 	Height, Width int64 // of the images, in pixels
 	Classes       int64 // logits an image
 	Slots         int64
-	Plain         int64      // 1: no fused operator
+	Plain         int64 // 1: no fused operator
+	Precision     int64
+	Scale         float64 // of the images, as of a step's result
+	Zero          int64
 	Mean, Std     [3]float32 // of pixels scaled to 0..1, for R, G, B
 }
 
@@ -94,6 +106,36 @@ func (e *Engine) RunPlanes(planes []float32, n int, logits []float32) error {
 		return fmt.Errorf("cannot run %d images: room for %d logits, want %d", n, len(logits), want)
 	}
 	return do("engine_run_planes", func(t *errorText) int32 { return rawEngineRunPlanes(e.p, planes, int64(n), logits, t) })
+}
+
+// Shapes returns channels, height and width of what each of n steps makes of one
+// image. It is what Trace writes.
+func (e *Engine) Shapes(n int) ([][3]int64, error) {
+	e.mustBeOpen()
+	shapes := make([][3]int64, n)
+	return shapes, do("engine_shapes", func(t *errorText) int32 { return rawEngineShapes(e.p, shapes, t) })
+}
+
+// Trace is Run that writes the result of every step, one behind the other, each as
+// [n, height, width, channels]. It is for comparing and calibrating: it runs the
+// batch at once, however large, and is slow.
+func (e *Engine) Trace(images []byte, n int, results []float32) error {
+	e.mustBeOpen()
+	if want := int64(n) * e.config.Height * e.config.Width * 3; n < 1 || int64(len(images)) != want {
+		return fmt.Errorf("cannot trace %d images of %d bytes; want %d bytes", n, len(images), want)
+	}
+	return do("engine_trace", func(t *errorText) int32 { return rawEngineTrace(e.p, images, int64(n), results, t) })
+}
+
+// Supports tells whether this library and CPU can run a precision, and whether
+// they have instructions for it.
+func Supports(precision int64) (runs, fast bool, err error) {
+	if err := Load(); err != nil {
+		return false, false, err
+	}
+	var r, f int32
+	err = do("engine_precision", func(t *errorText) int32 { return rawEnginePrecision(precision, &r, &f, t) })
+	return r != 0, f != 0, err
 }
 
 // Close frees the engine. Closing twice does nothing.

@@ -127,6 +127,14 @@ func rawEngineRunPlanes(unsafe.Pointer, []float32, int64, []float32, *errorText)
 	panic(unreachable)
 }
 
+func rawEngineShapes(unsafe.Pointer, [][3]int64, *errorText) int32 { panic(unreachable) }
+
+func rawEngineTrace(unsafe.Pointer, []byte, int64, []float32, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawEnginePrecision(int64, *int32, *int32, *errorText) int32 { panic(unreachable) }
+
 func rawEngineClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 
 func rawImageResize([]byte, int64, int64, []byte, int64, int64, bool, *errorText) int32 {

@@ -1,0 +1,107 @@
+// Convolutions of bytes by int8 weights.
+//
+// An activation is a byte b that stands for scale * (b - zero): with zero 0 after a
+// rectifier, so that all 256 bytes are used, and with another zero elsewhere. The
+// weights of each output channel have a scale of their own and no zero, so that
+//
+//   result = input scale * weight scale[o] * sum (b - zero) * w[o] + bias[o]
+//
+// The sum is exact, in 32-bit integers; the rest is one multiplication and addition
+// for each result, after which the residual is added, the rectifier applied and the
+// byte of the output's scale rounded, all of it inside of oneDNN's convolution.
+//
+// Where the weights' scales come from: the largest absolute weight of a channel
+// becomes 127. A smaller limit, which clips a few weights and rounds the others more
+// finely, is better for tensors of one scale; with one for each channel it gains nothing.
+#include <ATen/core/List.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/zeros.h>
+
+#include "engine.h"
+
+namespace torchlit {
+namespace {
+
+using c10::IValue;
+using Pair = std::vector<int64_t>;
+
+constexpr double largest_weight = 127;
+
+c10::impl::GenericList no_scalars() {
+  return c10::impl::GenericList(c10::OptionalType::create(c10::NumberType::get()));
+}
+
+// channel_scales are the weight scales, [out]. A channel of zeros has any.
+at::Tensor channel_scales(const at::Tensor &weight) {
+  at::Tensor scales = weight.abs().amax({1, 2, 3}).div_(largest_weight);
+  return scales.clamp_min_(1e-12);
+}
+
+at::Tensor round_weight(const at::Tensor &weight, const at::Tensor &scales) {
+  return weight.div(scales.view({-1, 1, 1, 1})).round_().clamp_(-largest_weight, largest_weight);
+}
+
+} // namespace
+
+ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, int64_t batch, Storage input,
+                                 Storage residual, Storage output, at::ScalarType type, bool plain)
+    : bias_(borrow(s.bias).detach().clone()), stride_(s.stride), padding_(s.padding),
+      groups_(s.groups), relu_(s.relu != 0), residual_(s.residual >= 0), input_(input),
+      added_(residual), output_(output), type_(output.bytes() ? at::kByte : type) {
+  const at::Tensor weight = borrow(s.weight).detach();
+  scales_ = channel_scales(weight);
+  weight_ = round_weight(weight, scales_);
+  auto prepack = find("onednn::qconv_prepack", "");
+  op_ = find("onednn::qconv2d_pointwise", residual_ ? "binary" : "");
+  if (plain || !prepack || !op_) {
+    op_.reset();
+    weight_.mul_(scales_.view({-1, 1, 1, 1}));
+    return;
+  }
+  const Pair stride{stride_, stride_}, padding{padding_, padding_}, dilation{1, 1};
+  torch::jit::Stack stack{weight_.to(at::kChar), scales_, input_.scale, input_.zero, stride, padding,
+                          dilation, groups_, Pair{batch, in.c, in.h, in.w}};
+  prepack->callBoxed(stack);
+  weight_ = stack[0].toTensor();
+  const at::Tensor zeros = at::zeros({scales_.size(0)}, at::kInt);
+  const double scale = output_.bytes() ? output_.scale : 1;
+  arguments_ = {input_.scale, input_.zero, weight_, scales_, zeros};
+  torch::jit::Stack rest{bias_, stride, padding, dilation, groups_, scale, output_.zero,
+                         static_cast<int64_t>(type_)};
+  if (residual_) { // qaccum stands before the bias
+    arguments_.emplace_back();
+    rest.insert(rest.end(), {added_.scale, added_.zero, "sum", 1.0, relu_ ? IValue("relu") : IValue(),
+                             no_scalars(), ""});
+  } else {
+    rest.insert(rest.end(), {relu_ ? "relu" : "none", no_scalars(), ""});
+  }
+  arguments_.insert(arguments_.end(), rest.begin(), rest.end());
+}
+
+at::Tensor ByteConvolution::operator()(const at::Tensor &x, const at::Tensor &residual) const {
+  return op_ ? fused(x, residual) : plain(x, residual);
+}
+
+at::Tensor ByteConvolution::fused(const at::Tensor &x, const at::Tensor &residual) const {
+  constexpr size_t accumulator = 6; // place of qaccum, with x before all arguments
+  torch::jit::Stack stack;
+  stack.reserve(arguments_.size() + 1);
+  stack.emplace_back(x);
+  stack.insert(stack.end(), arguments_.begin(), arguments_.end());
+  if (residual_) stack[accumulator] = residual;
+  op_->callBoxed(stack);
+  return std::move(stack[0]).toTensor();
+}
+
+// plain computes the same in floats, whose sums differ in the last bits: a result that
+// lies between two bytes may become the other one.
+at::Tensor ByteConvolution::plain(const at::Tensor &x, const at::Tensor &residual) const {
+  const int64_t stride[] = {stride_, stride_}, padding[] = {padding_, padding_};
+  at::Tensor y = at::conv2d(dequantize(x, input_), weight_, bias_, stride, padding, 1, groups_);
+  if (residual_) y.add_(dequantize(residual, added_));
+  if (relu_) y.relu_();
+  return output_.bytes() ? quantize(y, output_) : y.to(type_);
+}
+
+} // namespace torchlit
