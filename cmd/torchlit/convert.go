@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -17,10 +18,14 @@ import (
 
 // convertModel makes the model folder output of the one at dir, with weights in
 // safetensors format and, unless dtype is "", of that type. The two may be the same.
-func convertModel(dir, output string, dtype safetensors.DType) error {
+// calibration, unless nil, becomes that of the folder for int8.
+func convertModel(dir, output string, dtype safetensors.DType, calibration json.RawMessage) error {
 	folder, err := modeldir.Open(dir)
 	if err != nil {
 		return err
+	}
+	if calibration != nil {
+		folder.Extras.Int8 = calibration
 	}
 	if folder.Weights.Format == modeldir.TorchScript {
 		return fmt.Errorf("cannot convert %q: a TorchScript program has no weights by name; convert the checkpoint or state dict that it was made of", folder.Weights.Path)

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/predict"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/distributed"
 	"github.com/torchlit/torchlit/vision"
@@ -66,11 +68,47 @@ func examineLibtorch() []finding {
 		list = append(list, finding{"note", "convolutions", "plain operators", "this build of libtorch has no fused oneDNN operators; answers are the same, slower"})
 	}
 	if torch.HasFastBFloat16() {
-		list = append(list, finding{"ok", "bfloat16", "in hardware: training in bf16-mixed is fast", ""})
+		list = append(list, finding{"ok", "bfloat16", "in hardware: training in bf16-mixed and serving in bf16 are fast", ""})
 	} else {
 		list = append(list, finding{"note", "bfloat16", "emulated", "train with trainer.precision=32 on this CPU"})
 	}
+	list = append(list, examinePrecision()...)
 	return append(list, examineCUDA()...)
+}
+
+// examinePrecision tells what --precision auto takes, given a model whose accuracy was
+// measured, and what it takes for the bundled one.
+func examinePrecision() []finding {
+	machine, err := predict.Supports()
+	if err != nil {
+		return []finding{{"note", "int8", err.Error(), ""}}
+	}
+	list := []finding{{"ok", "int8", "in hardware: serving in int8 is fast", ""}}
+	if !machine[predict.Int8].Fast {
+		list = []finding{{"note", "int8", "no instructions for it (AVX-512 VNNI, AVX-VNNI or AMX)", "serve in fp32 or bf16 on this CPU"}}
+	}
+	folder, c, err := bundledCalibration()
+	if err != nil {
+		return append(list, finding{"note", "precision", err.Error(), ""})
+	}
+	precision, why, err := predict.ChoosePrecision("auto", machine, c)
+	if err != nil {
+		return append(list, finding{"note", "precision", err.Error(), ""})
+	}
+	return append(list, finding{"ok", "precision", fmt.Sprintf("auto is %s for %s: %s", precision, folder, why), ""})
+}
+
+// bundledCalibration is that of the model which is served by default.
+func bundledCalibration() (dir string, c *predict.Calibration, err error) {
+	if dir, err = oneModel(""); err != nil {
+		return "", nil, err
+	}
+	folder, err := modeldir.Open(dir)
+	if err != nil {
+		return dir, nil, err
+	}
+	c, err = predict.ParseCalibration(folder.Extras.Int8)
+	return filepath.Base(dir), c, err
 }
 
 // examineCUDA tells which devices there are to train on, and whether they can train

@@ -20,7 +20,7 @@ import (
 )
 
 func evalCommand() *cobra.Command {
-	var model, data, reportDir string
+	var model, precision, data, reportDir string
 	var asJSON, skipCorrupt bool
 	cmd := &cobra.Command{
 		Use:   "eval --data DIR",
@@ -43,7 +43,7 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 					return fmt.Errorf("cannot make the report's folder: %w", err)
 				}
 			}
-			p, err := openOne(model, 0)
+			p, err := openOne(model, precision, 0)
 			if err != nil {
 				return err
 			}
@@ -72,6 +72,7 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 		},
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model folder (default: the bundled model)")
+	cmd.Flags().StringVar(&precision, "precision", "fp32", precisionHelp)
 	cmd.Flags().StringVar(&data, "data", "", "folder with one subfolder of images a class")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: accuracy, n, per_class, ece, confusion and more")
 	cmd.Flags().BoolVar(&skipCorrupt, "skip-corrupt", false, "leave out images that cannot be decoded, and name them")

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,6 +24,7 @@ type exportFlags struct {
 	model                    string
 	dtype, output            string
 	script                   string
+	int8                     int8Flags
 }
 
 func exportCommand() *cobra.Command {
@@ -33,16 +38,23 @@ or out of a pickle (pytorch_model.bin, *.ckpt) into safetensors. A folder keeps 
 configuration and its other files. One that is at --output already is replaced, whole
 or not at all.
 
+--int8 --calibrate DIR makes the model ready for serve --precision int8: it runs images of
+DIR to learn how far activations reach, and stores that in torchlit.json; the weights
+stay as they are. Accuracy is measured on DIR's other images, or on --data, and
+printed for each precision. Where int8 loses more than --max-accuracy-drop nothing is
+written. serve --precision auto relies on these figures.
+
 --torchscript-check FILE runs the TorchScript module of FILE and the model on the same
 images and compares their logits, so that a client of the one may go over to the
 other. The module takes normalised images [N, 3, height, width] and returns logits.`,
 		Example: `  torchlit export --run runs/2026-11-23/21-30-00 --checkpoint best --output models/photos/2
   torchlit export --run runs/…/checkpoints/epoch=3-step=1560.safetensors --output /tmp/model
   torchlit export --model downloads/resnet18 --dtype f16 --output models/resnet18
+  torchlit export --model models/resnet18 --int8 --calibrate photos/ --output models/resnet18-int8
   torchlit export --model models/resnet18 --torchscript-check resnet18.pt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return f.export(cmd.OutOrStdout())
+			return f.export(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
@@ -53,24 +65,18 @@ other. The module takes normalised images [N, 3, height, width] and returns logi
 	flags.StringVar(&f.dtype, "dtype", "", "f16, bf16 or f32 (default: f16 of a checkpoint, of a model folder what it has)")
 	flags.StringVar(&f.output, "output", "", "model folder to make")
 	flags.StringVar(&f.script, "torchscript-check", "", "TorchScript file whose logits the model must have")
+	f.int8.register(flags)
 	return cmd
 }
 
 // export makes the folder, checks it, and tells out about both.
-func (f exportFlags) export(out io.Writer) error {
+func (f exportFlags) export(ctx context.Context, out io.Writer) error {
 	dtype, err := f.check()
 	if err != nil {
 		return usageError{err}
 	}
 	if f.output != "" {
-		from := f.model
-		if f.run != "" {
-			from, err = train.ExportModel(train.Export{
-				From: f.run, Checkpoint: f.checkpoint, Weights: f.weights, DType: dtype, Output: f.output,
-			})
-		} else {
-			err = convertModel(f.model, f.output, dtype)
-		}
+		from, err := f.make(ctx, out, dtype)
 		if err != nil {
 			return err
 		}
@@ -85,6 +91,34 @@ func (f exportFlags) export(out io.Writer) error {
 	return checkTorchScript(out, f.model, f.script)
 }
 
+// make makes the folder and returns what it is made from.
+func (f exportFlags) make(ctx context.Context, out io.Writer, dtype safetensors.DType) (from string, err error) {
+	e := train.Export{From: f.run, Checkpoint: f.checkpoint, Weights: f.weights, DType: dtype, Output: f.output}
+	if f.run != "" && !f.int8.on {
+		return train.ExportModel(e)
+	}
+	source, from := f.model, f.model
+	if f.run != "" { // what is calibrated is a folder
+		tmp, err := os.MkdirTemp("", "torchlit-export-")
+		if err != nil {
+			return "", err
+		}
+		defer os.RemoveAll(tmp)
+		e.Output = filepath.Join(tmp, "model")
+		if from, err = train.ExportModel(e); err != nil {
+			return "", err
+		}
+		source, dtype = e.Output, ""
+	}
+	var calibration json.RawMessage
+	if f.int8.on {
+		if calibration, err = f.int8.quantize(ctx, out, source); err != nil {
+			return "", err
+		}
+	}
+	return from, convertModel(source, f.output, dtype, calibration)
+}
+
 // check finds mistakes in the flags before anything is read.
 func (f exportFlags) check() (safetensors.DType, error) {
 	switch {
@@ -96,6 +130,12 @@ func (f exportFlags) check() (safetensors.DType, error) {
 		return "", errors.New("--output is missing: name the model folder to make")
 	case f.output == "" && f.run != "":
 		return "", errors.New("--output is missing: what is checked is a model folder, so a checkpoint has to become one")
+	}
+	if err := f.int8.check(); err != nil {
+		return "", err
+	}
+	if f.int8.on && f.output == "" {
+		return "", errors.New("--output is missing: name the model folder to make")
 	}
 	dtypes := map[string]safetensors.DType{"": "", "f16": safetensors.F16, "bf16": safetensors.BF16, "f32": safetensors.F32}
 	dtype, ok := dtypes[strings.ToLower(f.dtype)]

@@ -13,6 +13,9 @@ import (
 	"github.com/torchlit/torchlit/vision"
 )
 
+// precisionHelp is for flags; a struct's tag, which cannot name it, has the same.
+const precisionHelp = "fp32, bf16, int8, or auto for the fastest that this CPU is made for and whose accuracy on this model was measured (export --int8)"
+
 // pipeline is a model with its batcher: image bytes in, probabilities out. Its
 // methods may be called by many goroutines at once.
 type pipeline struct {
@@ -30,11 +33,16 @@ type queueSettings struct {
 }
 
 func openPipeline(dir string, opts predict.Options, queue queueSettings, observer batching.Observer) (*pipeline, error) {
-	start := time.Now()
 	folder, err := modeldir.Open(dir)
 	if err != nil {
 		return nil, err
 	}
+	return openFolder(folder, opts, queue, observer)
+}
+
+// openFolder is openPipeline for a folder that was read before.
+func openFolder(folder *modeldir.Folder, opts predict.Options, queue queueSettings, observer batching.Observer) (*pipeline, error) {
+	start := time.Now()
 	model, err := predict.OpenFolder(folder, opts)
 	if err != nil {
 		return nil, err
@@ -105,12 +113,12 @@ func bundled() (string, error) {
 
 // openOne opens the one model that a command works on: dir, or the bundled one.
 // Where dir holds several, the newest version of the first is taken.
-func openOne(dir string, maxBatch int) (*pipeline, error) {
+func openOne(dir, precision string, maxBatch int) (*pipeline, error) {
 	dir, err := oneModel(dir)
 	if err != nil {
 		return nil, err
 	}
-	return openPipeline(dir, predict.Options{MaxBatch: maxBatch}, queueSettings{}, batching.Observer{})
+	return openPipeline(dir, predict.Options{MaxBatch: maxBatch, Precision: precision}, queueSettings{}, batching.Observer{})
 }
 
 // oneModel finds the folder of the model that openOne opens.

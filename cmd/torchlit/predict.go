@@ -36,7 +36,7 @@ type prediction struct {
 }
 
 func predictCommand() *cobra.Command {
-	var model string
+	var model, precision string
 	var topK int
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -56,7 +56,7 @@ func predictCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p, err := openOne(model, 0)
+			p, err := openOne(model, precision, 0)
 			if err != nil {
 				return err
 			}
@@ -69,6 +69,7 @@ func predictCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model folder (default: the bundled model)")
+	cmd.Flags().StringVar(&precision, "precision", "fp32", precisionHelp)
 	cmd.Flags().IntVar(&topK, "top-k", 5, "labels a file")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd

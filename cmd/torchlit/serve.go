@@ -26,7 +26,7 @@ type serveSettings struct {
 	Addr         string        `yaml:"addr" help:"address of the HTTP server"`
 	GRPCAddr     string        `yaml:"grpc_addr" help:"address of the gRPC server, such as :8081; without it there is none"`
 	Device       string        `yaml:"device" help:"auto or cpu"`
-	Precision    string        `yaml:"precision" help:"auto or fp32"`
+	Precision    string        `yaml:"precision" help:"fp32, bf16, int8, or auto for the fastest that this CPU is made for and whose accuracy on this model was measured (export --int8)"`
 	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch"`
 	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner, or sixteen with a latency target"`
 	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each eight CPUs"`

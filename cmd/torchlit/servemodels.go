@@ -121,6 +121,8 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 		m.log.Warn("the module takes one image at a time, so nothing is batched; export it with a batch of any size",
 			zap.String("model", e.Name), zap.String("version", e.Version))
 	}
+	precision, why := p.model.Precision()
+	m.log.Info("precision", zap.String("model", e.Name), zap.String("version", e.Version), zap.String("precision", precision), zap.String("why", why))
 	l = &loadedModel{p, servedModel(e, p)}
 	if err := l.Model.Validate(); err != nil {
 		l.Close()
