@@ -10,6 +10,7 @@
 // A batch larger than the program's chunk runs as several chunks of nearly equal
 // size: see max_activation_bytes.
 #include <algorithm>
+#include <numeric>
 
 #include <ATen/cpu/Utils.h>
 #include <ATen/ops/avg_pool2d.h>
@@ -33,8 +34,11 @@ namespace {
 at::Tensor room(tl_engine &e, int64_t n) {
   const Program &p = *e.program;
   if (!e.staging.defined() || e.staging.size(0) < n) {
-    e.staging = at::empty({n, 3, p.config.height, p.config.width}, p.staged(), std::nullopt,
-                          std::nullopt, std::nullopt, at::MemoryFormat::ChannelsLast);
+    Shape s{3, p.config.height, p.config.width};
+    if (p.stem) s = Stem::shape(s);
+    e.staging = at::empty({n, s.c, s.h, s.w}, p.staged(), std::nullopt, std::nullopt, std::nullopt,
+                          at::MemoryFormat::ChannelsLast);
+    if (p.stem) e.staging.fill_(p.images.zero); // padding, which stays
   }
   return e.staging.narrow(0, 0, n);
 }
@@ -44,8 +48,18 @@ at::Tensor room(tl_engine &e, int64_t n) {
 at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
   const Program &p = *e.program;
   at::Tensor staged = room(e, n);
+  if (p.stem) {
+    stage_blocks(p.pixels, images, n, p.config.height, p.config.width, staged);
+    return staged;
+  }
   stage_pixels(p.pixels, images, n * p.config.height * p.config.width, staged);
   return staged;
+}
+
+Pixels as_they_are() {
+  Pixels p{};
+  for (auto &channel : p.bytes) std::iota(channel.begin(), channel.end(), 0);
+  return p;
 }
 
 // The other stage takes planes, which are normalised already: it changes their
@@ -53,8 +67,13 @@ at::Tensor stage(tl_engine &e, const uint8_t *images, int64_t n) {
 at::Tensor stage(tl_engine &e, const float *planes, int64_t n) {
   const Program &p = *e.program;
   at::Tensor x = at::from_blob(const_cast<float *>(planes), {n, 3, p.config.height, p.config.width}, at::kFloat);
-  if (p.images.bytes()) return quantize(x.contiguous(at::MemoryFormat::ChannelsLast), p.images);
-  return room(e, n).copy_(x);
+  if (!p.images.bytes()) return room(e, n).copy_(x);
+  x = quantize(x, p.images);
+  if (!p.stem) return x;
+  static const Pixels same = as_they_are();
+  at::Tensor staged = room(e, n);
+  stage_blocks(same, x.const_data_ptr<uint8_t>(), n, p.config.height, p.config.width, staged);
+  return staged;
 }
 
 at::Tensor convolve(const Step &s, const at::Tensor &x, const at::Tensor &residual) {

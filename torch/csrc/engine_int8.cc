@@ -44,6 +44,26 @@ at::Tensor round_weight(const at::Tensor &weight, const at::Tensor &scales) {
 
 } // namespace
 
+bool Stem::fits(const tl_step &s, const Shape &in) {
+  return s.kind == TL_STEP_CONV && s.input == 0 && s.residual < 0 && s.groups == 1 && s.kernel == 7 &&
+         s.stride == 2 && s.padding == 3 && in.h % 2 == 0 && in.w % 2 == 0;
+}
+
+at::Tensor Stem::weight(const at::Tensor &w) {
+  const at::Tensor in = w.contiguous();
+  at::Tensor out = at::zeros({w.size(0), channels, 4, 4}, at::kFloat);
+  auto from = in.accessor<float, 4>();
+  auto to = out.accessor<float, 4>();
+  for (int64_t o = 0; o < w.size(0); o++) {
+    for (int64_t c = 0; c < 3; c++) {
+      for (int64_t y = 1; y < 8; y++) {
+        for (int64_t x = 1; x < 8; x++) to[o][(y % 2 * 2 + x % 2) * 3 + c][y / 2][x / 2] = from[o][c][y - 1][x - 1];
+      }
+    }
+  }
+  return out;
+}
+
 ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, int64_t batch, Storage input,
                                  Storage residual, Storage output, at::ScalarType type, bool plain)
     : bias_(borrow(s.bias).detach().clone()), stride_(s.stride), padding_(s.padding),

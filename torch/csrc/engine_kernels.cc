@@ -203,6 +203,24 @@ void stage_pixels(const Pixels &p, const uint8_t *images, int64_t pixels, at::Te
   }
 }
 
+void stage_blocks(const Pixels &p, const uint8_t *images, int64_t n, int64_t height, int64_t width, at::Tensor &dst) {
+  const auto &[red, green, blue] = p.bytes;
+  uint8_t *blocks = dst.data_ptr<uint8_t>();
+  const int64_t rows = dst.size(2), row_bytes = dst.size(3) * Stem::channels;
+  at::parallel_for(0, n * height, grain(3 * width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const int64_t image = i / height, y = i % height;
+      const uint8_t *src = images + i * width * 3;
+      uint8_t *out = blocks + (image * rows + y / 2 + Stem::before) * row_bytes +
+                     Stem::before * Stem::channels + y % 2 * 6;
+      for (int64_t x = 0; x < width; x += 2, src += 6, out += Stem::channels) {
+        out[0] = red[src[0]], out[1] = green[src[1]], out[2] = blue[src[2]];
+        out[3] = red[src[3]], out[4] = green[src[4]], out[5] = blue[src[5]];
+      }
+    }
+  });
+}
+
 at::Tensor max_pool(const at::Tensor &x, const Step &s) {
   at::Tensor y = make({x.size(0), x.size(1), s.shape.h, s.shape.w}, s.to.bytes() ? at::kByte : x.scalar_type());
   with(x, [&](auto *data) { max_rows(data, y, s, x.size(2), x.size(3)); });
@@ -228,7 +246,8 @@ at::Tensor mean_pool(const at::Tensor &x, Storage from) {
   return y;
 }
 
-at::Tensor quantize(const at::Tensor &x, Storage to) {
+at::Tensor quantize(const at::Tensor &tensor, Storage to) {
+  const at::Tensor x = tensor.contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor y = make(x.sizes(), at::kByte);
   uint8_t *bytes = y.data_ptr<uint8_t>();
   with(x, [&](auto *data) {

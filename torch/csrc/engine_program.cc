@@ -10,8 +10,8 @@
 namespace torchlit {
 namespace {
 
-// A chunk's largest activation stays below this. Two reasons, both measured with
-// ResNet18 at 224 px: beyond it glibc takes each activation from the kernel anew
+// A chunk's largest activation, as floats, stays below this. Two reasons, both measured
+// with ResNet18 at 224 px: beyond it glibc takes each activation from the kernel anew
 // (its threshold for that ends at 32 MiB) and zeroing those pages costs 10 to
 // 20 % of the time; and smaller activations are still in the last-level cache
 // when the next step reads them.
@@ -205,10 +205,21 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
   }
   chunk = std::max<int64_t>(1, max_activation_bytes / builder.largest);
 
+  mark_dead(steps, c.slots);
+  const std::vector<int64_t> &dead = steps[0].dead; // the images must be: Stem has another shape
+  stem = images.bytes() && !c.plain && Stem::fits(list[0], inputs[0]) &&
+         std::find(dead.begin(), dead.end(), 0) != dead.end();
   const int64_t batch = std::min<int64_t>(chunk, 8);
   for (int64_t i = 0; i < n; i++) {
-    const tl_step &s = list[i];
+    tl_step s = list[i];
     Step &step = steps[i];
+    at::Tensor blocks;
+    if (i == 0 && stem) {
+      blocks = Stem::weight(borrow(s.weight).detach());
+      s.weight = reinterpret_cast<tl_tensor *>(blocks.unsafeGetTensorImpl());
+      s.kernel = 4, s.stride = 1, s.padding = 0;
+      inputs[0] = Stem::shape(inputs[0]);
+    }
     if (s.kind == TL_STEP_CONV && step.from.bytes()) {
       step.convolution.emplace<ByteConvolution>(s, inputs[i], batch, step.from, residuals[i], step.to,
                                                 type, c.plain != 0);
@@ -219,7 +230,6 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
       step.bias = borrow(s.bias).detach().clone();
     }
   }
-  mark_dead(steps, c.slots);
   fill(pixels, c, images);
 }
 
