@@ -66,6 +66,9 @@ func (f int8Flags) check() error {
 	return nil
 }
 
+// checkBatch is enough to keep all CPUs busy, and soon warm.
+const checkBatch = 8
+
 // labelled is a list of images with their classes.
 type labelled struct {
 	files  []string
@@ -229,7 +232,7 @@ func top1(ctx context.Context, folder *modeldir.Folder, precision string, c *pre
 			return 0, err
 		}
 	}
-	p, err := openFolder(&with, predict.Options{Precision: precision}, queueSettings{}, batching.Observer{})
+	p, err := openFolder(&with, predict.Options{Precision: precision, MaxBatch: checkBatch}, queueSettings{}, batching.Observer{})
 	if err != nil {
 		return 0, err
 	}

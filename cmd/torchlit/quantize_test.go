@@ -80,7 +80,7 @@ func TestInt8Refused(t *testing.T) {
 	images.files, err = filepath.Glob(filepath.Join(writePhotos(t, 4, "a", "b", "c"), "*", "*"))
 	require.NoError(t, err)
 	require.Len(t, images.files, 12)
-	p, err := openFolder(folder, predict.Options{Precision: predict.FP32}, queueSettings{}, batching.Observer{})
+	p, err := openFolder(folder, predict.Options{Precision: predict.FP32, MaxBatch: 4}, queueSettings{}, batching.Observer{})
 	require.NoError(t, err)
 	for _, file := range images.files {
 		data, err := os.ReadFile(file)
