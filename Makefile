@@ -110,6 +110,10 @@ fuzz: build ## every fuzz target for FUZZTIME (10s) each
 bench: build ## Go benchmarks (BENCH=pattern)
 	$(GO) test -tags interop -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
 
+.PHONY: bench-engine
+bench-engine: build ## the engine, ONNX Runtime, OpenVINO and PyTorch in turns (PHOTOS=folder, ARGS="--page docs/benchmarks.md")
+	$(GO) run ./bench/peers engine $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
+
 .PHONY: bench-litserve
 bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--setup tuned --rounds 5 --json file")
 	$(GO) run ./bench/peers litserve $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
@@ -117,6 +121,11 @@ bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--
 .PHONY: bench-overload
 bench-overload: build ## goodput and refusals at twice the capacity (PHOTOS=folder, ARGS="--model folder")
 	$(GO) run ./bench/peers overload $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
+
+.PHONY: profile
+profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folder, ARGS="--model folder")
+	$(GO) run ./bench/peers profile --profile .deps/cpu.pprof --duration 15s $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
+	$(GO) run ./tools/flamegraph -o docs/profile.svg -title 'torchlit serve, JPEG in, labels out' .deps/cpu.pprof
 
 .PHONY: soak
 soak: build ## long tests for leaks and drift (build tag soak)

@@ -72,7 +72,7 @@ var rooms = map[string]room{
 	"web":              {may: none, libraries: none, why: "the pages are embedded files: anyone may import them at no cost"},
 	"client":           {may: none, why: "whoever imports the client should not get the server with it"},
 	"bench/peers": {may: []string{"bench", "client"},
-		why: "servers are compared by the load tool and asked by the client, as their users would"},
+		why: "servers are compared by the load tool and asked by the client, engines by their own programs, as their users would"},
 	"bench": {may: []string{"internal/inferencepb"},
 		why: "the load tool measures from outside, as a user would; the messages are those of a public protocol"},
 }

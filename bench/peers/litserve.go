@@ -102,7 +102,10 @@ func (c *comparison) run(ctx context.Context, work string) (any, error) {
 		}
 	}
 	figures.sumUp()
-	return figures, figures.print()
+	if err := figures.print(); err != nil {
+		return nil, err
+	}
+	return figures, c.publish("litserve", figures.markdown(c.setup))
 }
 
 // turn measures one server once, and asks it about every photo if it is to be checked.
@@ -162,6 +165,15 @@ func (f *compared) print() error {
 		}
 	}
 	return nil
+}
+
+// markdown is the part of docs/benchmarks.md.
+func (f *compared) markdown(setup string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", origin(f.Turns[0].Result.Began, f.Turns[0].Result.Machine, commandLine()))
+	fmt.Fprintf(&b, "| LitServe | Torchlit's images/s, times LitServe's | its p99, of LitServe's | same class |\n| --- | --- | --- | --- |\n")
+	fmt.Fprintf(&b, "| %s | **%s** | %s | %d of %d |\n", setup, f.Images.rounded(), f.P99.rounded(), f.Same.Same, f.Same.Photos)
+	return b.String()
 }
 
 // agreement says on how many photos two servers agree.

@@ -1,10 +1,12 @@
-// Peers measures Torchlit's server beside another one, and beside itself: the same photos, the same load tool and the same machine,
-// in turns. It starts and ends the servers.
+// Peers measures Torchlit beside others, and beside itself: the same input and the same machine, in turns. It starts and ends
+// what it measures.
 //
+//	go run ./bench/peers engine     # the engine against ONNX Runtime, OpenVINO and PyTorch
 //	go run ./bench/peers litserve   # against LitServe, with one model that both load
 //	go run ./bench/peers overload   # at twice the load that can be served
+//	go run ./bench/peers profile    # where a request's time goes
 //
-// The load tool is bin/torchlit bench, a process of its own. It shares the machine with the server, which is the same for all
+// The load tool of servers is bin/torchlit bench, a process of its own. It shares the machine with the server, which is the same for all
 // that are compared.
 package main
 
@@ -21,7 +23,7 @@ import (
 	"time"
 )
 
-// settings are what both measurements need.
+// settings are what the measurements need.
 type settings struct {
 	torchlit  string // the binary, which serves and makes the load
 	images    string // folder of photos
@@ -31,6 +33,7 @@ type settings struct {
 	warmup    time.Duration // before it
 	serveArgs []string      // for torchlit serve
 	output    string        // file for the figures as JSON; "" for none
+	page      string        // file with a place for them; "" for none
 }
 
 func main() {
@@ -47,7 +50,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name what to measure: litserve or overload")
+		return errors.New("name what to measure: engine, litserve, overload or profile")
 	}
 	s := &settings{}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -58,6 +61,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&s.duration, "duration", 20*time.Second, "of one measurement")
 	flags.DurationVar(&s.warmup, "warmup", 5*time.Second, "before it")
 	flags.StringVar(&s.output, "json", "", "file for the figures")
+	flags.StringVar(&s.page, "page", "", "Markdown file with a place for the figures, such as docs/benchmarks.md")
 	serveArgs := flags.String("serve-args", "", "more arguments of torchlit serve, separated by spaces")
 	measure, err := command(args[0], s, flags)
 	if err != nil {
@@ -93,16 +97,24 @@ func run(ctx context.Context, args []string) error {
 // command returns what the name stands for, and adds its flags.
 func command(name string, s *settings, flags *flag.FlagSet) (func(ctx context.Context, work string) (any, error), error) {
 	switch name {
+	case "engine":
+		e := &engines{settings: s}
+		e.register(flags)
+		return e.run, nil
 	case "litserve":
 		c := &comparison{settings: s}
 		c.register(flags)
 		return c.run, nil
+	case "profile":
+		p := &profiling{settings: s}
+		p.register(flags)
+		return p.run, nil
 	case "overload":
 		o := &overload{settings: s}
 		o.register(flags)
 		return o.run, nil
 	}
-	return nil, fmt.Errorf("cannot measure %q: it is litserve or overload", name)
+	return nil, fmt.Errorf("cannot measure %q: it is engine, litserve, overload or profile", name)
 }
 
 func (s *settings) write(figures any) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -78,7 +79,10 @@ func (o *overload) run(ctx context.Context, _ string) (any, error) {
 		f.Overloads = append(f.Overloads, r)
 	}
 	f.sumUp()
-	return f, f.print()
+	if err := f.print(); err != nil {
+		return nil, err
+	}
+	return f, o.publish("overload", f.markdown())
 }
 
 // sumUp holds each overload against the mean of the capacities before and after it.
@@ -119,6 +123,15 @@ func (f *overloaded) print() error {
 		}
 	}
 	return nil
+}
+
+// markdown is the part of docs/benchmarks.md.
+func (f *overloaded) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", origin(f.Capacities[0].Began, f.Capacities[0].Machine, commandLine()))
+	fmt.Fprintf(&b, "| load over capacity | deadline | goodput over capacity | admitted in time | refusals, p99 |\n| --- | --- | --- | --- | --- |\n")
+	fmt.Fprintf(&b, "| %v | %v ms | **%s** | %s | %s ms |\n", f.Times, f.Deadline, f.Goodput.rounded(), f.InTime.rounded(), f.RefusalP99.rounded())
+	return b.String()
 }
 
 func quantilesOr(q *bench.Quantiles) bench.Quantiles {

@@ -36,6 +36,12 @@ func TestInteropPeers(t *testing.T) {
 	if len(c.Turns) != 2 || c.Same.Photos != drawnPhotos || c.Same.Classes < 4 || c.Images.Median <= 0 || c.P99.Median <= 0 {
 		t.Errorf("got %+v", c)
 	}
+	var e engineFigures
+	f(&e, "engine", "--engine", "engine", "--weights", filepath.Join("litserve", "weights.py"), "--venvs", filepath.Join("..", "..", ".deps", "venv"),
+		"--batches", "1", "--peers", "eager,onnxruntime,openvino", "--tune", "100ms")
+	if len(e.Results) < 2*7 || e.Results[0].Engine != "Torchlit" || e.Results[0].ToBest == nil || e.Results[0].ToEager == nil {
+		t.Errorf("got %d results, missing %+v", len(e.Results), e.Missing)
+	}
 	var o overloaded
 	f(&o, "overload", "--deadline", "300ms")
 	if len(o.Capacities) != 2 || len(o.Overloads) != 1 || o.Overloads[0].Goodput <= 0 || o.Goodput.Median <= 0 {

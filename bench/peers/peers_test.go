@@ -151,7 +151,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	f("name what to measure")
-	f("litserve or overload", "triton")
+	f("engine, litserve, overload or profile", "triton")
 	f("must be positive", "overload", "--rounds", "0")
 	f("all else is a flag", "overload", "now")
 	f("must be above 1", "overload", "--images", ".", "--times", "1")

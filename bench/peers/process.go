@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// process is a server with all the processes that it starts.
+// process is a server, or an engine that waits for its turn, with all the processes that it starts.
 type process struct {
 	name   string
 	url    string
@@ -31,22 +31,37 @@ const (
 	askEvery     = 50 * time.Millisecond
 )
 
-// start starts a server and waits until it is ready: until the address says 200. The caller stops it.
+// newProcess is a process that is not started.
 //
 // It gets a process group of its own, so that what it starts can be ended with it, and so that Ctrl-C reaches this program first.
-func start(ctx context.Context, name, url, ready string, command []string) (*process, error) {
-	p := &process{name: name, url: url, done: make(chan struct{})}
+func newProcess(name string, command []string) *process {
+	p := &process{name: name, done: make(chan struct{})}
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.Stderr = &p.output
 	p.cmd.WaitDelay = time.Second // what it has started may keep the pipe open
+	return p
+}
+
+// launch starts it.
+func (p *process) launch() error {
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+		return fmt.Errorf("cannot start %s: %w", p.name, err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
+	return nil
+}
+
+// start starts a server and waits until it is ready: until the address says 200. The caller stops it.
+func start(ctx context.Context, name, url, ready string, command []string) (*process, error) {
+	p := newProcess(name, command)
+	p.url, p.cmd.Stdout = url, &p.output
+	if err := p.launch(); err != nil {
+		return nil, err
+	}
 	if err := p.wait(ctx, ready); err != nil {
 		p.stop()
 		return nil, fmt.Errorf("cannot start %s: %w; it said:\n%s", name, err, p.output.String())
@@ -103,6 +118,9 @@ func (p *process) stop() {
 	}
 	<-p.done
 }
+
+// kill ends a process and all that it has started, at once.
+func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
 
 // freePort returns a port of the loopback interface that nobody listens on.
 func freePort() (int, error) {

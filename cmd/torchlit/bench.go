@@ -35,6 +35,7 @@ type benchFlags struct {
 	modelDir          string
 	precision, device string
 	threads, runners  int
+	turns             bool
 
 	asJSON bool
 	report string
@@ -70,6 +71,9 @@ With --engine there is no server: batches of pixels go through the model alone.`
 			if err := f.check(cmd.Flags()); err != nil {
 				return usageError{err}
 			}
+			if f.turns {
+				return f.benchTurns(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+			}
 			if f.engine {
 				return f.benchEngine(cmd.Context(), cmd.OutOrStdout())
 			}
@@ -84,7 +88,7 @@ With --engine there is no server: batches of pixels go through the model alone.`
 var (
 	serverFlags = []string{"images", "rate", "clients", "find-max", "p99", "arrivals", "deadline", "protocol", "input", "shape", "v2-json",
 		"litserve-field", "litserve-template", "header", "insecure", "timeout", "connections", "seed", "report"}
-	engineFlags = []string{"precision", "device", "threads", "runners"}
+	engineFlags = []string{"precision", "device", "threads", "runners", "turns"}
 )
 
 func (f *benchFlags) register(flags *pflag.FlagSet) {
@@ -117,6 +121,7 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.device, "device", "auto", "with --engine: as torchlit serve has it")
 	flags.IntVar(&f.threads, "threads", 0, "with --engine: threads of each runner; 0 to share the CPUs out")
 	flags.IntVar(&f.runners, "runners", 0, "with --engine: batches that run at once; 0 for as many as torchlit serve would have")
+	flags.BoolVar(&f.turns, "turns", false, "with --engine: run a batch only when a line of JSON on standard input asks for it; --batch is the largest")
 	flags.StringVar(&f.report, "report", "", "file (.html) or folder for a report with plots")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON: requests_per_second, images_per_second, latency_ms, errors and more")
 }

@@ -186,3 +186,69 @@ func TestBenchEngine(t *testing.T) {
 	assert.Equal(t, 1, code)
 	assert.Contains(t, stderr, "fp1")
 }
+
+// TestBenchTurns: an engine that waits for its turns runs what it is asked to, and says what it cannot.
+func TestBenchTurns(t *testing.T) {
+	torchtest.Need(t)
+	model := writeModel(t, "resnet18", resnet.CIFARStem, 10, 32)
+	images := filepath.Join(t.TempDir(), "images.raw")
+	require.NoError(t, os.WriteFile(images, bytes.Repeat([]byte{1, 2, 3, 4}, 4*32*32*3/4), 0o600))
+	f := benchFlags{engine: true, modelDir: model, precision: "fp32", device: "cpu", threads: 1, runners: 2}
+	f.target.Batch = 8
+	turns := func(lines ...string) []turnAnswer {
+		t.Helper()
+		var out bytes.Buffer
+		require.NoError(t, f.benchTurns(t.Context(), strings.NewReader(strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "FILE", images)), &out))
+		d := json.NewDecoder(&out)
+		var hello struct {
+			Name, Version, Refused string
+			Settings               []turnSetting
+		}
+		require.NoError(t, d.Decode(&hello))
+		assert.Equal(t, "Torchlit", hello.Name)
+		if hello.Refused != "" {
+			return []turnAnswer{{Error: hello.Refused}}
+		}
+		assert.Equal(t, []turnSetting{{"2×1", 2}}, hello.Settings)
+		var answers []turnAnswer
+		for d.More() {
+			var a turnAnswer
+			require.NoError(t, d.Decode(&a))
+			answers = append(answers, a)
+		}
+		return answers
+	}
+	got := turns(
+		`{"setting":"2×1","batch":4,"images":"FILE","seconds":0.05}`,
+		`{"setting":"2×1","batch":2,"images":"FILE","logits":true}`,
+		`{"setting":"9×9","batch":1,"images":"FILE"}`, `{"setting":"2×1","batch":9,"images":"FILE"}`,
+		`{"setting":"2×1","batch":5,"images":"FILE"}`, `{"setting":"2×1","batch":1,"images":"/nowhere"}`, `?`,
+	)
+	require.Len(t, got, 7)
+	assert.GreaterOrEqual(t, got[0].Batches, 2)
+	assert.Positive(t, got[0].Seconds)
+	assert.Positive(t, got[0].P50)
+	require.Len(t, got[1].Logits, 2)
+	assert.Len(t, got[1].Logits[0], 10)
+	for i, says := range []string{`no setting "9×9"`, "--batch allows 1 to 8", "holds 4 images", "cannot read images", "cannot read the turn"} {
+		assert.Contains(t, got[i+2].Error, says)
+	}
+	f.precision = "fp1"
+	assert.Contains(t, turns()[0].Error, "fp1")
+}
+
+func TestTurnSettings(t *testing.T) {
+	f := func(cpus, runners, threads int, want ...string) {
+		t.Helper()
+		var names []string
+		for _, s := range turnSettings(cpus, runners, threads) {
+			names = append(names, s.Name)
+		}
+		assert.Equal(t, want, names)
+	}
+	f(1, 0, 0, "1×1")
+	f(2, 0, 0, "1×2", "2×1")
+	f(6, 0, 0, "1×6", "2×3", "3×2", "6×1")
+	f(8, 2, 0, "2×4")
+	f(8, 0, 3, "1×3")
+}
