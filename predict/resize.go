@@ -24,6 +24,8 @@ func Resize(src *vision.Image, width, height int, ip vision.Interpolation) (*vis
 		return nil, err
 	}
 	defer between.Release()
+	extentWidth, _ := src.Extent()
+	between.SetExtent(extentWidth, float64(height))
 	return resize(between, width, height, ip)
 }
 
@@ -34,7 +36,14 @@ func heightFirst(src *vision.Image, width, height int) bool {
 
 func resize(src *vision.Image, width, height int, ip vision.Interpolation) (*vision.Image, error) {
 	dst := vision.Acquire(max(width, 0), max(height, 0))
-	err := engine.Resize(src.Pix, src.Width, src.Height, dst.Pix, width, height, ip == vision.Bicubic)
+	extentWidth, extentHeight := src.Extent()
+	if width == src.Width { // the other side's turn
+		extentWidth = float64(width)
+	}
+	if height == src.Height {
+		extentHeight = float64(height)
+	}
+	err := engine.ResizeExtent(src.Pix, src.Width, src.Height, extentWidth, extentHeight, dst.Pix, width, height, ip == vision.Bicubic)
 	if err != nil {
 		dst.Release()
 		return nil, err

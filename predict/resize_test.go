@@ -63,6 +63,35 @@ func TestResizeEqualsPillow(t *testing.T) {
 	}
 }
 
+// TestResizeKeepsTheExtent: a picture whose last column and row are cut is scaled by what they stand for, whichever side comes first.
+func TestResizeKeepsTheExtent(t *testing.T) {
+	torchtest.Need(t)
+	f := func(width, height, toWidth, toHeight int) {
+		t.Helper()
+		src := smoothImage(width, height)
+		src.SetExtent(float64(width)-0.5, float64(height)-0.75)
+		for _, ip := range []vision.Interpolation{vision.Bilinear, vision.Bicubic} {
+			got, err := Resize(src, toWidth, toHeight, ip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := vision.PillowResizer(src, toWidth, toHeight, ip)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range want.Pix {
+				if d := int(got.Pix[i]) - int(want.Pix[i]); d > 2 || d < -2 {
+					t.Errorf("%d×%d to %d×%d, %v: byte %d differs by %d", width, height, toWidth, toHeight, ip, i, d)
+					break
+				}
+			}
+		}
+	}
+	f(188, 141, 64, 48)
+	f(40, 300, 37, 53) // the height first
+	f(41, 41, 41, 7)
+}
+
 func TestResizeRefuses(t *testing.T) {
 	torchtest.Need(t)
 	broken := smoothImage(4, 4)

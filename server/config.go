@@ -53,7 +53,7 @@ type Config struct {
 	// MaxConns bounds the open connections; one more is told 503 and closed. Default 8192.
 	MaxConns int
 
-	// DecodeWorkers is how many images are decoded at once. Default: one for each CPU.
+	// DecodeWorkers is how many images are decoded at once, at most: see Model.Rate. Default: one for each CPU.
 	DecodeWorkers int
 
 	// MaxDecodeQueue bounds the images that wait for a decode worker; one more is refused with 503. Default 1024.

@@ -52,6 +52,10 @@ type Model struct {
 	// is decoded; ahead is how many images are being decoded for the model. Nil when Infer refuses nobody.
 	Refusal func(ctx context.Context, p batching.Priority, ahead int) error
 
+	// Rate returns how many images a second the model takes in full batches; 0 when that is not known. No more images are decoded at
+	// once than is needed for twice the rate of all models. Nil stands for 0.
+	Rate func() float64
+
 	// MaxBatch is the most images that run as one batch; a request for more is split. 0 stands for 1.
 	MaxBatch int
 

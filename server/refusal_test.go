@@ -112,7 +112,7 @@ func TestRefusalHearsOfThoseAhead(t *testing.T) {
 // Who would not be decoded before his deadline is told so at once.
 func TestDecodeQueueKnowsTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newDecodePool(2, 5)
+		p := newDecodePool(2, 5, func() float64 { return 0 })
 		decode := func(within time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()

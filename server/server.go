@@ -51,13 +51,13 @@ func Open(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:    cfg,
 		log:    cfg.Logger,
-		decode: newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue),
 		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout, cfg.IdleTimeout),
 		failed: make(chan error, 1),
 
 		traffic: map[string]*traffic{},
 		shadows: newShadows(cfg.MaxShadows),
 	}
+	s.decode = newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue, s.takes)
 	s.protocol = s.newProtocol()
 	for name, t := range cfg.Traffic {
 		s.setTrafficLocked(name, t)

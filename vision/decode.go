@@ -44,12 +44,18 @@ func Decode(data []byte, lim Limits) (*Image, error) { return DecodeDraft(data, 
 // decoded at a half, a quarter or an eighth of its size (sides rounded up), which takes a fraction of the time and memory.
 // Its pixels are then those of Pillow's Image.draft. Side 0, and other formats, give the whole picture.
 func DecodeDraft(data []byte, lim Limits, side int) (*Image, error) {
+	return decode(data, lim, func(width, height int) int { return draftScale(width, height, side) })
+}
+
+// decode reads a picture. draft says of a JPEG of so many pixels, upright, by what it may be shrunk: 1, 2, 4 or 8. It is asked at most
+// once, before memory is taken.
+func decode(data []byte, lim Limits, draft func(width, height int) int) (*Image, error) {
 	if len(data) == 0 {
 		return nil, &decodeError{ErrEmpty, "cannot decode the image: it has no bytes"}
 	}
 	switch format := sniff(data); format {
 	case "JPEG":
-		return decodeJPEG(data, lim, side)
+		return decodeJPEG(data, lim, draft)
 	case "PNG":
 		return decodePNG(data, lim)
 	case "GIF":

@@ -8,6 +8,7 @@
 package vision
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -20,6 +21,24 @@ import (
 type Image struct {
 	Width, Height int
 	Pix           []byte // len = Width * Height * 3
+
+	// cut is by how much less than a pixel the last column and row stand for.
+	cutRight, cutBelow float64
+}
+
+// Extent is how many columns and rows the pixels stand for: Width and Height, or up to one less. A draft of 375 pixels
+// at a half has 188, of which the last is half a pixel beside the picture's edge. A Resizer scales the extent, not the size; one that
+// does not know of it is off by part of a pixel at the far edges.
+func (m *Image) Extent() (width, height float64) {
+	return float64(m.Width) - m.cutRight, float64(m.Height) - m.cutBelow
+}
+
+// SetExtent sets what Extent returns.
+func (m *Image) SetExtent(width, height float64) {
+	m.cutRight, m.cutBelow = float64(m.Width)-width, float64(m.Height)-height
+	if !(m.cutRight >= 0 && m.cutRight < 1 && m.cutBelow >= 0 && m.cutBelow < 1) {
+		panic(fmt.Sprintf("BUG: vision: an extent of %v x %v in %d x %d pixels", width, height, m.Width, m.Height))
+	}
 }
 
 // FromImage copies any image.Image. Alpha is dropped, not blended, and 16-bit samples keep their high byte, as Decode does.

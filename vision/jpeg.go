@@ -59,7 +59,7 @@ func draftScale(width, height, side int) int {
 	return scale
 }
 
-func decodeJPEG(data []byte, lim Limits, side int) (*Image, error) {
+func decodeJPEG(data []byte, lim Limits, draft func(width, height int) int) (*Image, error) {
 	h, err := readJPEGHeader(data)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,11 @@ func decodeJPEG(data []byte, lim Limits, side int) (*Image, error) {
 		return nil, corrupt("JPEG", endsEarly)
 	}
 	var m *Image
-	scale := draftScale(h.width, h.height, side)
+	scale := draft(h.upright())
+	for h.orientation > 1 && (h.width%scale != 0 || h.height%scale != 0) {
+		scale /= 2 // the last column or row, part of which stands for nothing, would become the first one
+	}
+	extentWidth, extentHeight := float64(h.width)/float64(scale), float64(h.height)/float64(scale)
 	if lib, libErr := turbo(); libErr == nil {
 		h.width, h.height = (h.width+scale-1)/scale, (h.height+scale-1)/scale
 		m, err = decodeJPEGTurbo(lib, data, h)
@@ -86,6 +90,7 @@ func decodeJPEG(data []byte, lim Limits, side int) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.SetExtent(extentWidth, extentHeight)
 	return upright(m, h.orientation), nil
 }
 

@@ -33,6 +33,14 @@ type jpegHeader struct {
 	scans         int  // counted to the end for progressive files; 1 for others, whose first scan ends the search
 }
 
+// upright is the size of the picture when it has been turned.
+func (h jpegHeader) upright() (width, height int) {
+	if h.orientation >= 5 && h.orientation <= 8 {
+		return h.height, h.width
+	}
+	return h.width, h.height
+}
+
 // readJPEGHeader walks over the markers. It reads no entropy-coded data, so it costs microseconds.
 func readJPEGHeader(data []byte) (jpegHeader, error) {
 	h := jpegHeader{orientation: 1}

@@ -36,6 +36,7 @@ func Acquire(width, height int) *Image {
 		m = &Image{Pix: make([]byte, classSize(class))}
 	}
 	m.Width, m.Height, m.Pix = width, height, m.Pix[:n]
+	m.cutRight, m.cutBelow = 0, 0
 	return m
 }
 

@@ -70,6 +70,9 @@ type Preprocess struct {
 	CropMode      string        // CropCenter, CropSquash or CropBorder; "" means CropCenter
 	Interpolation Interpolation // the zero value is Bilinear
 	Mean, Std     [3]float32    // of channels in 0..1; also the border's colour
+
+	// Exact keeps Read from decoding at a reduced size, so that its pixels are timm's for every picture.
+	Exact bool
 }
 
 // maxSide is the largest model input that Validate accepts. It bounds what one picture may cost after decoding.
@@ -107,17 +110,25 @@ func (p *Preprocess) Size() int { return p.Width * p.Height * 3 }
 // Apply writes src, resized and cropped, to dst as Height rows of Width RGB pixels. dst has Size() bytes and is all written;
 // src is not changed. It may be called by many goroutines at once if resize may.
 func (p *Preprocess) Apply(src *Image, resize Resizer, dst []byte) error {
+	return p.apply(src, size{src.Width, src.Height}, resize, dst)
+}
+
+// apply is Apply for a picture that was decoded at a reduced size: whole is its full one, which decides what it is resized to.
+func (p *Preprocess) apply(src *Image, whole size, resize Resizer, dst []byte) error {
 	if len(dst) != p.Size() {
-		panic(fmt.Sprintf("BUG: vision.Preprocess.Apply: dst has %d bytes; want %d", len(dst), p.Size()))
+		panic(fmt.Sprintf("BUG: vision.Preprocess: dst has %d bytes; want %d", len(dst), p.Size()))
 	}
 	if src.Width <= 0 || src.Height <= 0 {
 		return &decodeError{ErrEmpty, "cannot preprocess an image without pixels"}
 	}
-	src, cut := p.tame(src)
-	if cut {
-		defer src.Release()
+	if whole == (size{src.Width, src.Height}) { // a draft is none of a ribbon
+		var cut bool
+		if src, cut = p.tame(src); cut {
+			defer src.Release()
+			whole = size{src.Width, src.Height}
+		}
 	}
-	width, height := p.resized(src.Width, src.Height)
+	width, height := p.resized(whole.width, whole.height)
 	scaled := src
 	if width != src.Width || height != src.Height {
 		var err error
@@ -169,15 +180,8 @@ const maxAspect = 16
 // 256 pixels would make the long side 15 million, 12 GB, all but 256 of which the crop throws away. Up to an aspect ratio of
 // sixteen to one, relative to the model's, nothing is cut and the result is timm's exactly. The other crop modes shrink the long side.
 func (p *Preprocess) tame(src *Image) (m *Image, cut bool) {
-	if p.CropMode == CropSquash || p.CropMode == CropBorder {
-		return src, false
-	}
-	width, height := src.Width, src.Height
-	if most := maxAspect * max(1, height*p.Width/p.Height); width > most {
-		width = most
-	} else if most := maxAspect * max(1, width*p.Height/p.Width); height > most {
-		height = most
-	} else {
+	width, height := p.tamed(src.Width, src.Height)
+	if width == src.Width && height == src.Height {
 		return src, false
 	}
 	m = Acquire(width, height)
@@ -186,6 +190,17 @@ func (p *Preprocess) tame(src *Image) (m *Image, cut bool) {
 		copy(m.row(y), src.row(top + y)[left*3:])
 	}
 	return m, true
+}
+
+// tamed is the size that tame cuts a picture to.
+func (p *Preprocess) tamed(width, height int) (int, int) {
+	if p.CropMode == CropSquash || p.CropMode == CropBorder {
+		return width, height
+	}
+	if most := maxAspect * max(1, height*p.Width/p.Height); width > most {
+		return most, height
+	}
+	return width, min(height, maxAspect*max(1, width*p.Height/p.Width))
 }
 
 // crop copies the middle of src to dst. Sides that are too short are padded, with the mean colour in border mode and with black

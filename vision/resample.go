@@ -19,11 +19,24 @@ func PillowResizer(src *Image, width, height int, ip Interpolation) (*Image, err
 		first, second = second, first
 	}
 	between := first(src, width, height, ip)
+	if between != src {
+		between.inherit(src)
+	}
 	m := second(between, width, height, ip)
 	if between != src && between != m {
 		between.Release()
 	}
 	return m, nil
+}
+
+// inherit takes over what the side that is not yet scaled stands for.
+func (m *Image) inherit(src *Image) {
+	if m.Width == src.Width {
+		m.cutRight = src.cutRight
+	}
+	if m.Height == src.Height {
+		m.cutBelow = src.cutBelow
+	}
 }
 
 // verticalFirst is the order of the passes in Pillow 13. Until Pillow 12, and in libtorch, the horizontal pass always comes
@@ -64,9 +77,9 @@ func (k *kernel) at(i int) (first int, weights []int32) {
 	return k.first[i], k.weights[i*k.taps:][:k.count[i]]
 }
 
-// newKernel is released by the caller.
-func newKernel(from, to int, ip Interpolation) *kernel {
-	scale := float64(from) / float64(to)
+// newKernel is released by the caller. Of from pixels extent are scaled: see Image.Extent.
+func newKernel(from int, extent float64, to int, ip Interpolation) *kernel {
+	scale := extent / float64(to)
 	stretch := max(scale, 1) // antialiasing: the kernel covers all source pixels that one result pixel stands for
 	filter, support := triangle, stretch
 	if ip == Bicubic {
@@ -117,7 +130,8 @@ func resizeRows(src *Image, width, _ int, ip Interpolation) *Image {
 	if width == src.Width {
 		return src
 	}
-	k := newKernel(src.Width, width, ip)
+	extent, _ := src.Extent()
+	k := newKernel(src.Width, extent, width, ip)
 	defer k.release()
 	out := Acquire(width, src.Height)
 	for y := range src.Height {
@@ -143,7 +157,8 @@ func resizeColumns(src *Image, _, height int, ip Interpolation) *Image {
 	if height == src.Height {
 		return src
 	}
-	k := newKernel(src.Height, height, ip)
+	_, extent := src.Extent()
+	k := newKernel(src.Height, extent, height, ip)
 	defer k.release()
 	out := Acquire(src.Width, height)
 	k.sums = sized(k.sums, src.Width*3)

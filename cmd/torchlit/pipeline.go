@@ -72,14 +72,8 @@ func openFolder(folder *modeldir.Folder, opts predict.Options, queue queueSettin
 
 // probabilities decodes an encoded image and classifies it.
 func (p *pipeline) probabilities(ctx context.Context, data []byte) ([]float32, error) {
-	img, err := vision.Decode(data, vision.Limits{})
-	if err != nil {
-		return nil, err
-	}
 	pixels := make([]byte, p.model.ImageBytes())
-	err = p.preprocess.Apply(img, predict.Resize, pixels)
-	img.Release()
-	if err != nil {
+	if err := p.preprocess.Read(data, vision.Limits{}, predict.Resize, pixels); err != nil {
 		return nil, err
 	}
 	result, err := p.batcher.Do(ctx, pixels)
@@ -93,6 +87,17 @@ func (p *pipeline) infer(ctx context.Context, image []byte, priority batching.Pr
 		err = fmt.Errorf("%w: %w", server.ErrModelFailed, err)
 	}
 	return result, err
+}
+
+// rate is how many images a second the model's runners take in full batches, going by their warm-up. That was of one runner alone, so
+// several on the same cores take less.
+func (p *pipeline) rate() float64 {
+	chosen := p.model.Options()
+	took := p.model.Cost()(chosen.MaxBatch).Seconds()
+	if took == 0 {
+		return 0
+	}
+	return float64(chosen.Runners*chosen.MaxBatch) / took
 }
 
 // close runs what still waits and frees the model.

@@ -123,6 +123,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	}
 	precision, why := p.model.Precision()
 	m.log.Info("precision", zap.String("model", e.Name), zap.String("version", e.Version), zap.String("precision", precision), zap.String("why", why))
+	p.preprocess.Exact = s.ExactDecode
 	l = &loadedModel{p, servedModel(e, p)}
 	if err := l.Model.Validate(); err != nil {
 		l.Close()
@@ -143,7 +144,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer: p.infer, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch,
+		Infer: p.infer, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch, Rate: p.rate,
 		Description: d,
 		Holds:       server.NewHolds(),
 	}

@@ -51,18 +51,27 @@ at::Tensor view(uint8_t *pixels, int64_t height, int64_t width) {
 
 } // namespace
 
-int32_t image_resize(const uint8_t *src, int64_t height, int64_t width, uint8_t *dst,
-                     int64_t dst_height, int64_t dst_width, int32_t bicubic, tl_error *err) {
+// A filter's width and its steps come from the scales alone, so a picture whose
+// last row or column stands for less than a pixel is scaled by what it stands for.
+int32_t image_resize(const uint8_t *src, int64_t height, int64_t width, double extent_height,
+                     double extent_width, uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                     int32_t bicubic, tl_error *err) {
   return guard(err, [&] {
     c10::InferenceMode inference;
     Alone alone;
     at::Tensor in = view(const_cast<uint8_t *>(src), height, width);
     at::Tensor out = view(dst, dst_height, dst_width);
     const int64_t size[] = {dst_height, dst_width};
+    // Without a scale libtorch divides the sizes, in float.
+    auto scale = [](int64_t to, double extent, int64_t from) {
+      return extent == static_cast<double>(from) ? std::optional<double>() : to / extent;
+    };
+    const auto vertical = scale(dst_height, extent_height, height);
+    const auto horizontal = scale(dst_width, extent_width, width);
     if (bicubic) {
-      at::_upsample_bicubic2d_aa_out(out, in, size, false);
+      at::_upsample_bicubic2d_aa_out(out, in, size, false, vertical, horizontal);
     } else {
-      at::_upsample_bilinear2d_aa_out(out, in, size, false);
+      at::_upsample_bilinear2d_aa_out(out, in, size, false, vertical, horizontal);
     }
   });
 }

@@ -150,7 +150,7 @@ int32_t engine_shapes(const tl_engine *, int64_t *, int64_t, tl_error *);
 int32_t engine_trace(tl_engine *, const uint8_t *, int64_t, float *, int64_t, tl_error *);
 int32_t engine_precision(int64_t, int32_t *, int32_t *, tl_error *);
 int32_t engine_close(tl_engine *, tl_error *);
-int32_t image_resize(const uint8_t *, int64_t, int64_t, uint8_t *, int64_t, int64_t, int32_t,
+int32_t image_resize(const uint8_t *, int64_t, int64_t, double, double, uint8_t *, int64_t, int64_t, int32_t,
                      tl_error *);
 
 int32_t mailbox_new(tl_mailbox **, tl_error *);

@@ -306,9 +306,10 @@ typedef struct tl_api {
   int32_t (*engine_precision)(int64_t precision, int32_t *runs, int32_t *fast, tl_error *);
   int32_t (*engine_close)(tl_engine *, tl_error *);
 
-  // engine_resize.cc: 8-bit RGB, row-major; bilinear unless bicubic is nonzero.
+  // engine_resize.cc: 8-bit RGB, row-major; bilinear unless bicubic is nonzero. The
+  // extents are the part of src, from its upper left corner, that becomes dst.
   int32_t (*image_resize)(const uint8_t *src, int64_t height, int64_t width,
-                          uint8_t *dst, int64_t dst_height, int64_t dst_width,
+                          double extent_height, double extent_width, uint8_t *dst, int64_t dst_height, int64_t dst_width,
                           int32_t bicubic, tl_error *);
 
   // mailbox.cc. mailbox_take waits for the next letter and gives the tensor in it;

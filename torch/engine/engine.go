@@ -113,7 +113,13 @@ func SetThreads(n int) error { return libtorch.SetNumThreads(n) }
 // bytes. Any number of goroutines may call it at once; each uses its own thread
 // only.
 func Resize(src []byte, width, height int, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
-	return libtorch.Resize(src, width, height, dst, dstWidth, dstHeight, bicubic)
+	return ResizeExtent(src, width, height, float64(width), float64(height), dst, dstWidth, dstHeight, bicubic)
+}
+
+// ResizeExtent is Resize for an image whose last column and row stand for less than a
+// pixel, which extentWidth and extentHeight tell: at most one less than the sizes.
+func ResizeExtent(src []byte, width, height int, extentWidth, extentHeight float64, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
+	return libtorch.Resize(src, width, height, extentWidth, extentHeight, dst, dstWidth, dstHeight, bicubic)
 }
 
 // Open builds an engine. The steps' weights are copied. The caller closes the

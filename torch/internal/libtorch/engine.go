@@ -159,14 +159,19 @@ func (e *Engine) mustBeOpen() {
 
 // Resize scales an RGB image of width×height to dst, which is dstWidth×dstHeight,
 // with Pillow's antialiased bilinear or bicubic filter. Any number of goroutines
-// may call it at once; each uses its own thread only.
-func Resize(src []byte, width, height int, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
+// may call it at once; each uses its own thread only. Of src the part from the upper
+// left corner counts that is extentWidth×extentHeight, all of it or part of the last
+// column and row.
+func Resize(src []byte, width, height int, extentWidth, extentHeight float64, dst []byte, dstWidth, dstHeight int, bicubic bool) error {
 	if width < 1 || height < 1 || dstWidth < 1 || dstHeight < 1 ||
 		len(src) != width*height*3 || len(dst) != dstWidth*dstHeight*3 {
 		return fmt.Errorf("cannot resize %d×%d (%d bytes) to %d×%d (%d bytes): the sizes do not fit",
 			width, height, len(src), dstWidth, dstHeight, len(dst))
 	}
+	if !(extentWidth > float64(width-1) && extentWidth <= float64(width) && extentHeight > float64(height-1) && extentHeight <= float64(height)) {
+		return fmt.Errorf("cannot resize %v×%v of %d×%d", extentWidth, extentHeight, width, height)
+	}
 	return do("image_resize", func(e *errorText) int32 {
-		return rawImageResize(src, int64(height), int64(width), dst, int64(dstHeight), int64(dstWidth), bicubic, e)
+		return rawImageResize(src, int64(height), int64(width), extentHeight, extentWidth, dst, int64(dstHeight), int64(dstWidth), bicubic, e)
 	})
 }

@@ -13,7 +13,7 @@ static int32_t tl_engine_shapes(const tl_api *a, const tl_engine *g, int64_t *sh
 static int32_t tl_engine_trace(const tl_api *a, tl_engine *g, const uint8_t *images, int64_t n, float *results, int64_t length, tl_error *e) { return a->engine_trace(g, images, n, results, length, e); }
 static int32_t tl_engine_precision(const tl_api *a, int64_t precision, int32_t *runs, int32_t *fast, tl_error *e) { return a->engine_precision(precision, runs, fast, e); }
 static int32_t tl_engine_close(const tl_api *a, tl_engine *g, tl_error *e) { return a->engine_close(g, e); }
-static int32_t tl_image_resize(const tl_api *a, const uint8_t *src, int64_t h, int64_t w, uint8_t *dst, int64_t dh, int64_t dw, int32_t bicubic, tl_error *e) { return a->image_resize(src, h, w, dst, dh, dw, bicubic, e); }
+static int32_t tl_image_resize(const tl_api *a, const uint8_t *src, int64_t h, int64_t w, double eh, double ew, uint8_t *dst, int64_t dh, int64_t dw, int32_t bicubic, tl_error *e) { return a->image_resize(src, h, w, eh, ew, dst, dh, dw, bicubic, e); }
 
 #cgo noescape tl_engine_run
 #cgo nocallback tl_engine_run
@@ -78,7 +78,7 @@ func rawEngineClose(engine unsafe.Pointer, e *errorText) int32 {
 	return int32(C.tl_engine_close(table, (*C.tl_engine)(engine), e.c()))
 }
 
-func rawImageResize(src []byte, height, width int64, dst []byte, dstHeight, dstWidth int64, bicubic bool, e *errorText) int32 {
-	return int32(C.tl_image_resize(table, bytePointer(src), C.int64_t(height), C.int64_t(width),
+func rawImageResize(src []byte, height, width int64, extentHeight, extentWidth float64, dst []byte, dstHeight, dstWidth int64, bicubic bool, e *errorText) int32 {
+	return int32(C.tl_image_resize(table, bytePointer(src), C.int64_t(height), C.int64_t(width), C.double(extentHeight), C.double(extentWidth),
 		bytePointer(dst), C.int64_t(dstHeight), C.int64_t(dstWidth), flag(bicubic), e.c()))
 }

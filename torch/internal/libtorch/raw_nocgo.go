@@ -137,7 +137,7 @@ func rawEnginePrecision(int64, *int32, *int32, *errorText) int32 { panic(unreach
 
 func rawEngineClose(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 
-func rawImageResize([]byte, int64, int64, []byte, int64, int64, bool, *errorText) int32 {
+func rawImageResize([]byte, int64, int64, float64, float64, []byte, int64, int64, bool, *errorText) int32 {
 	panic(unreachable)
 }
 
