@@ -41,6 +41,7 @@ type serveSettings struct {
 	TraceRatio   float64       `yaml:"trace_ratio" help:"share of the requests to trace, of those whose caller has not decided; OTEL_TRACES_SAMPLER wins"`
 	AccessLog    string        `yaml:"access_log" help:"log requests as JSON to this file, stdout or stderr, or off; SIGHUP opens the file anew"`
 	LogLevel     string        `yaml:"log_level" help:"debug, info, warn or error"`
+	PprofAddr    string        `yaml:"pprof_addr" help:"address that serves Go's profiles under /debug/pprof/, such as localhost:6060; without it there are none"`
 	ExactDecode  bool          `yaml:"exact_decode" help:"decode every photo in full, also where the model sees a fraction of its pixels: slower, and equal to timm's pixels"`
 
 	LatencyTarget time.Duration `yaml:"latency_target" help:"refuse at once what cannot be answered within this time; 0 for each request's own deadline alone"`
@@ -157,6 +158,11 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
 	}
 	watching.watch(&cfg)
+	endProfiling, err := startProfiling(settings.PprofAddr, logger)
+	if err != nil {
+		return err
+	}
+	defer endProfiling()
 	s, err := server.Open(cfg)
 	if err != nil {
 		return err
