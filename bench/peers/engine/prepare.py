@@ -3,7 +3,8 @@
     prepare.py MODEL PHOTOS OUT
 
 OUT gets model.onnx (fp32, a batch of any size), model.int8.onnx (quantised for ONNX Runtime), model.int8.xml (quantised by NNCF for
-OpenVINO), images.raw (32 photos of the model's size, 8-bit RGB, one after the other) and about.json.
+OpenVINO), calibrate/ (the photos that both see, for Torchlit's own calibration), images.raw (32 photos of the model's size, 8-bit RGB,
+one after the other) and about.json.
 
 Both quantisations see the same photos, and are what their makers recommend for a convolutional network on a CPU: weights per channel,
 activations of eight bits, scales from the photos. The quantised graphs are written once, so that they load as a user's would.
@@ -12,6 +13,7 @@ activations of eight bits, scales from the photos. The quantised graphs are writ
 import json
 import logging
 import pathlib
+import shutil
 import sys
 
 import nncf
@@ -35,7 +37,18 @@ def photos(folder, how):
     names = sorted(p for p in pathlib.Path(folder).rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
     if not names:
         sys.exit(f"cannot find photos in {folder}")
-    return np.stack([np.asarray(prepare(Image.open(p).convert("RGB"))) for p in names[: IMAGES + CALIBRATED]])
+    names = names[: IMAGES + CALIBRATED]
+    return names, np.stack([np.asarray(prepare(Image.open(p).convert("RGB"))) for p in names])
+
+
+def sort_by_class(names, net, x, labels, out):
+    """Copies photos into folders named by what the network says of them: the truth that int8 is held to."""
+    with torch.inference_mode():
+        said = torch.cat([net(part).argmax(1) for part in torch.from_numpy(x).split(8)])
+    for name, index in zip(names, said.tolist()):
+        folder = out / (labels[index] if labels else str(index))
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(name, folder)
 
 
 class Reader(ortq.CalibrationDataReader):
@@ -71,7 +84,7 @@ def main(folder, where, out):
     config = json.loads((folder / "config.json").read_text())
     how = config["pretrained_cfg"]
     net = network(folder)
-    all_photos = photos(where, how)
+    names, all_photos = photos(where, how)
     images = np.resize(all_photos, (IMAGES, *all_photos.shape[1:]))  # over again where there are fewer
     images.tofile(out / "images.raw")
     calibration = normalised(all_photos[-CALIBRATED:], how)
@@ -80,6 +93,7 @@ def main(folder, where, out):
         input_names=["input"], output_names=["logits"], dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
     )
     onnx.checker.check_model(str(out / "model.onnx"))
+    sort_by_class(names[-CALIBRATED:], net, calibration, config.get("label_names"), out / "calibrate")
     quantise_for_onnxruntime(out, calibration)
     quantise_for_openvino(out, calibration)
     about = {"model": str(folder.resolve()), "side": how["input_size"][1], "mean": how["mean"], "std": how["std"]}
