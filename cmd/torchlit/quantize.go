@@ -232,7 +232,7 @@ func top1(ctx context.Context, folder *modeldir.Folder, precision string, c *pre
 			return 0, err
 		}
 	}
-	p, err := openFolder(&with, predict.Options{Precision: precision, MaxBatch: checkBatch}, queueSettings{}, batching.Observer{})
+	p, err := openFolder(&with, predict.Options{Precision: precision, MaxBatch: checkBatch}, queueSettings{max: inFlight}, batching.Observer{})
 	if err != nil {
 		return 0, err
 	}
