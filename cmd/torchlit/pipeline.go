@@ -123,7 +123,7 @@ func openOne(dir, precision string, maxBatch int) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openPipeline(dir, predict.Options{MaxBatch: maxBatch, Precision: precision}, queueSettings{}, batching.Observer{})
+	return openPipeline(dir, predict.Options{MaxBatch: maxBatch, Precision: precision}, queueSettings{max: inFlight}, batching.Observer{})
 }
 
 // oneModel finds the folder of the model that openOne opens.
