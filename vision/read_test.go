@@ -63,7 +63,7 @@ func TestReadEqualsDecodeAndApply(t *testing.T) {
 	}
 	tiny := Preprocess{Width: 4, Height: 4, CropPct: 1}
 	f("baseline_420.jpg", tiny, 2) // 99 x 67
-	f("exif_6.jpg", tiny, 0) // turned, and no multiple of two: decoded in full
+	f("exif_6.jpg", tiny, 0)       // turned, and no multiple of two: decoded in full
 }
 
 // A ramp that is decoded at a half, from an odd size, is the same ramp: the last column of the draft is half a pixel.
