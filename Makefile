@@ -42,7 +42,7 @@ deps: go ## fetch the pinned libtorch into .deps/ (CUDA=1: with CUDA); quick whe
 
 .PHONY: native
 native: deps ## build the native library alone (SANITIZE=address: into .deps/native-address)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(NATIVE_LIB) $(MPI_LIB)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(NATIVE_LIB) $(CUDA_LIB) $(MPI_LIB)
 
 .PHONY: build
 build: native ## build the native library and bin/torchlit
@@ -185,6 +185,19 @@ $(NATIVE)/obj/%.o: torch/csrc/%.cc $(NATIVE)/flags
 	@echo "compile $<"
 	@$(COMPILE) -MMD -MP -c -o $@ $<
 
+# CUDA, for the engine on NVIDIA GPUs (docs/cuda.md): where libtorch has it, a library
+# of its own, which compiles and links without a GPU. What libtorch_cuda itself is
+# linked against is its own affair, and may lie elsewhere.
+CUDA_CC_FILES := $(wildcard torch/csrc/cuda/*.cc)
+CUDA_OBJECTS  := $(CUDA_CC_FILES:torch/csrc/%.cc=$(NATIVE)/obj/%.o)
+CUDA_LIB      := $(if $(wildcard $(ROOT)/lib/libtorch_cuda.so),$(NATIVE)/libtorchlit_cuda.so)
+CUDA_LIBS      = -L$(ROOT)/lib -ltorch_cuda -lc10_cuda -l:libcudart.so.13 $(LIBS) \
+	-Wl,--allow-shlib-undefined -Wl,-rpath-link,$(ROOT)/lib
+
+$(NATIVE)/libtorchlit_cuda.so: $(CUDA_OBJECTS) $(NATIVE)/flags
+	@echo "link $@"
+	@$(LINK) -o $@ $(CUDA_OBJECTS) $(CUDA_LIBS)
+
 # MPI, for training on several CPU hosts (docs/distributed.md): where mpicc is, a
 # small library of its own, as mpi.h differs between implementations.
 MPICC   ?= $(shell command -v mpicc 2>/dev/null)
@@ -202,4 +215,4 @@ $(NATIVE)/flags: FORCE
 	@new='$(subst ','\'',$(COMPILE) | $(LINK) | $(LIBS) | $(shell awk '$$1 == "version" {print $$2}' torch/LIBTORCH))'; \
 		test "$$new" = "$$(cat $@ 2>/dev/null)" || echo "$$new" >$@
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(CUDA_OBJECTS:.o=.d)

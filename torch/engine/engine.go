@@ -128,30 +128,42 @@ func Open(config Config, steps []Step) (*Engine, error) {
 	if err := libtorch.Load(); err != nil {
 		return nil, err
 	}
-	var made []libtorch.Value
+	list, made, err := lowerAll(steps)
 	defer func() { libtorch.Free(made...) }()
-	list := make([]libtorch.Step, len(steps))
-	for i := range steps {
-		s, err := lower(&steps[i], &made)
-		if err != nil {
-			return nil, fmt.Errorf("cannot build step %d (%s): %w", i, steps[i].Name, err)
-		}
-		list[i] = s
+	if err != nil {
+		return nil, err
 	}
-	plain := int64(0)
-	if config.Plain {
-		plain = 1
-	}
-	e, err := libtorch.OpenEngine(libtorch.EngineConfig{
-		Height: int64(config.Height), Width: int64(config.Width),
-		Classes: int64(config.Classes), Slots: int64(config.Slots),
-		Plain: plain, Mean: config.Mean, Std: config.Std,
-		Precision: int64(config.Precision), Scale: config.Images.Scale, Zero: config.Images.Zero,
-	}, list)
+	e, err := libtorch.OpenEngine(config.native(), list)
 	if err != nil {
 		return nil, fmt.Errorf("cannot build an engine for images of %d×%d: %w", config.Width, config.Height, err)
 	}
 	return e, nil
+}
+
+// native is the configuration as the native library has it.
+func (c *Config) native() libtorch.EngineConfig {
+	plain := int64(0)
+	if c.Plain {
+		plain = 1
+	}
+	return libtorch.EngineConfig{
+		Height: int64(c.Height), Width: int64(c.Width),
+		Classes: int64(c.Classes), Slots: int64(c.Slots),
+		Plain: plain, Mean: c.Mean, Std: c.Std,
+		Precision: int64(c.Precision), Scale: c.Images.Scale, Zero: c.Images.Zero,
+	}
+}
+
+// lowerAll makes the native form of the steps. The caller frees made once the engine
+// has its copies, after an error too.
+func lowerAll(steps []Step) (list []libtorch.Step, made []libtorch.Value, err error) {
+	list = make([]libtorch.Step, len(steps))
+	for i := range steps {
+		if list[i], err = lower(&steps[i], &made); err != nil {
+			return nil, made, fmt.Errorf("cannot build step %d (%s): %w", i, steps[i].Name, err)
+		}
+	}
+	return list, made, nil
 }
 
 // lower makes the native form of a step. Tensors that it makes are added to made.

@@ -188,3 +188,26 @@ func rawNCCLPoll(unsafe.Pointer, *errorText) (bool, int32) { panic(unreachable) 
 func rawNCCLAbort(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
 
 func rawNCCLFree(unsafe.Pointer, *errorText) int32 { panic(unreachable) }
+
+func rawOpenCUDA(string) error { return errors.New("this program was built with CGO_ENABLED=0") }
+
+func rawCUDAOpen(*EngineConfig, *CUDAOptions, []Step, *unsafe.Pointer, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawCUDAInfo(unsafe.Pointer, *CUDAInfo, *errorText) int32 { panic(unreachable) }
+func rawCUDAClose(unsafe.Pointer)                             { panic(unreachable) }
+
+func rawCUDALaneNew(unsafe.Pointer, *unsafe.Pointer, *unsafe.Pointer, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawCUDALaneSend(unsafe.Pointer, int64, int64, *errorText) int32 { panic(unreachable) }
+
+func rawCUDALaneRun(unsafe.Pointer, int64, bool, []float32, *errorText) int32 { panic(unreachable) }
+
+func rawCUDALanePlanes(unsafe.Pointer, []float32, int64, bool, []float32, *errorText) int32 {
+	panic(unreachable)
+}
+
+func rawCUDALaneClose(unsafe.Pointer) { panic(unreachable) }
