@@ -320,7 +320,8 @@ func TestConnections(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := opened.Load(); n > 2*callers || closed.Load() < callers/4 {
+	// Without reuse there would be one for each of 160 requests. A few are dialled in vain: while one is, another is given back.
+	if n := opened.Load(); n > 3*callers || closed.Load() < callers/4 {
 		t.Errorf("%d connections for %d callers, %d of them closed", n, callers, closed.Load())
 	}
 }

@@ -94,8 +94,8 @@ type distance struct {
 
 // farthest is what is allowed, by precision. fp32 engines differ in the order of their sums. bf16 keeps eight bits of each activation: a
 // difference of 1/256 in each, some of which add up over the layers. int8 keeps 255 levels of a channel's whole range: a random
-// network, which nobody trained to bear that, comes out 7 % off.
-var farthest = map[string]float64{"fp32": 1e-4, "bf16": 0.05, "int8": 0.2}
+// network, which nobody trained to bear that, comes out 7 % off, and 20 % as NNCF does it.
+var farthest = map[string]float64{"fp32": 1e-4, "bf16": 0.05, "int8": 0.35}
 
 // compareLogits holds every contender, in the settings that are measured, to PyTorch's logits in fp32.
 func (c *contest) compareLogits(ctx context.Context) error {
