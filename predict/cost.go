@@ -55,7 +55,11 @@ func (r *Runner) warm(untimed int) (costTable, error) {
 	logits := make([]float32, r.maxBatch*r.classes)
 	run := func(n int) (time.Duration, error) {
 		start := time.Now()
-		err := r.executor.Run(r.staging[:n*r.imageBytes], n, logits[:n*r.classes])
+		staging := r.staging
+		if r.stager != nil {
+			staging = r.stager.Staging()
+		}
+		err := r.executor.Run(staging[:n*r.imageBytes], n, logits[:n*r.classes])
 		return time.Since(start), err
 	}
 	for n := 1; ; n = min(2*n, r.maxBatch) {

@@ -11,6 +11,16 @@ type executor interface {
 	Close()
 }
 
+// stager is an executor that has memory of its own for the images of a batch, which the
+// caller fills and sends piece by piece. Send(from, n) may be called several times, for
+// images that follow each other; then Finish classifies the first n. Its answers are
+// probabilities, or logits.
+type stager interface {
+	Staging() []byte
+	Send(from, n int) error
+	Finish(n int, logits bool, answers []float32) error
+}
+
 // network is what the executors of a model have in common. Close frees it when the
 // last of them is closed, too.
 type network interface {

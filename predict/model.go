@@ -38,14 +38,18 @@ func (n *Network) config() engine.Config {
 
 // Options say how to run it. The zero value is a good choice.
 type Options struct {
-	Device    string // "auto" or "cpu"; default "auto"
-	Precision string // "auto", FP32, BF16 or Int8; default "auto": see ChoosePrecision
-	MaxBatch  int    // largest batch that a Runner takes; default 32
-	Threads   int    // of each runner; default: the CPUs shared out among the runners
-	Runners   int    // that will be taken; default: one for each eight CPUs, at least one
+	Device    string // "cpu", "cuda" (all GPUs), "cuda:1", "cuda:0,1", or "auto": all GPUs if there are; default "cpu"
+	Precision string // "auto", FP32, BF16, FP16 (on GPUs) or Int8 (on the CPU); default "auto": see ChoosePrecision
+	MaxBatch  int    // largest batch that a Runner takes; default 32, on GPUs 128
+	Threads   int    // of each runner on the CPU; default: the CPUs shared out among the runners
+	Runners   int    // that will be taken; default: one for each eight CPUs, at least one; three for each GPU
 
 	// Plain avoids the fused operators. Answers differ by rounding only.
 	Plain bool
+
+	// OnFallback is told when a GPU failed and a runner goes on elsewhere, and when it
+	// is back. It must not block. Nil: nobody is told.
+	OnFallback func(Fallback)
 }
 
 const defaultMaxBatch = 32
@@ -57,17 +61,17 @@ const defaultMaxBatch = 32
 // more than eight threads.
 const cpusPerRunner = 8
 
-func (o *Options) ensureDefaults() error {
-	switch o.Device {
-	case "", "auto", "cpu":
-		o.Device = "cpu"
-	default:
-		return fmt.Errorf("cannot run on device %q: this build runs on the CPU; use --device auto or cpu", o.Device)
-	}
+func (o *Options) validate() error {
 	if o.MaxBatch < 0 || o.Threads < 0 || o.Runners < 0 {
 		return fmt.Errorf("cannot run with a batch of %d, %d threads, %d runners: give positive numbers, or 0 for the default",
 			o.MaxBatch, o.Threads, o.Runners)
 	}
+	return nil
+}
+
+// ensureCPUDefaults fills in what a model on the CPU runs with.
+func (o *Options) ensureCPUDefaults() {
+	o.Device = "cpu"
 	cpus := runtime.GOMAXPROCS(0) // knows a container's share, as NumCPU does not
 	if o.MaxBatch == 0 {
 		o.MaxBatch = defaultMaxBatch
@@ -81,7 +85,6 @@ func (o *Options) ensureDefaults() error {
 	if o.Threads == 0 {
 		o.Threads = max(1, cpus/o.Runners)
 	}
-	return nil
 }
 
 // Model is a network ready to run. Its methods may be called from any goroutine
@@ -90,8 +93,10 @@ type Model struct {
 	network Network
 	options Options
 	why     string // options.Precision
+	placed  string // why it is on the CPU although it might be on a GPU
 	classes int
 	folder  *modeldir.Folder // nil when there is none
+	gpus    *gpuNetwork      // shared, if it is on GPUs
 
 	mu     sync.Mutex
 	shared network   // never run; the runners share its weights
@@ -100,41 +105,82 @@ type Model struct {
 
 // New builds a model. The caller closes it.
 func New(n Network, opts Options) (*Model, error) {
-	if err := opts.ensureDefaults(); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
+	if err := n.validate(); err != nil {
+		return nil, err
+	}
+	where, err := opts.place()
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{classes: int(n.Spec.NumClasses)}
+	if len(where.gpus) > 0 {
+		if err = m.openGPUs(n, opts, where); err == nil {
+			return m, nil
+		}
+		if opts.Device != "auto" || !deviceFailed(err) {
+			return nil, err
+		}
+		where.why = err.Error()
+	}
+	m.placed = where.why
+	if err := m.openCPU(n, opts); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// validate also fills in the temperature.
+func (n *Network) validate() error {
 	if n.Width < 1 || n.Height < 1 {
-		return nil, fmt.Errorf("cannot build %s for images of %d×%d", n.Spec.Architecture, n.Width, n.Height)
+		return fmt.Errorf("cannot build %s for images of %d×%d", n.Spec.Architecture, n.Width, n.Height)
 	}
 	for c, std := range n.Std {
 		if !(std > 0) {
-			return nil, fmt.Errorf("cannot normalise channel %d by a std of %v: it must be positive", c, std)
+			return fmt.Errorf("cannot normalise channel %d by a std of %v: it must be positive", c, std)
 		}
 	}
 	if n.Temperature == 0 {
 		n.Temperature = 1
 	}
 	if !(n.Temperature > 0) {
-		return nil, fmt.Errorf("cannot use a temperature of %v: it must be positive", n.Temperature)
+		return fmt.Errorf("cannot use a temperature of %v: it must be positive", n.Temperature)
 	}
-	if err := engine.Load(); err != nil {
-		return nil, err
+	return engine.Load()
+}
+
+func (m *Model) openGPUs(n Network, opts Options, where placement) error {
+	opts.ensureGPUDefaults(len(where.gpus))
+	net, why, err := n.openGPUs(&opts, where)
+	if err != nil {
+		return err
 	}
+	opts.Device = where.String()
+	n.Weights = nil
+	m.network, m.options, m.why, m.shared, m.gpus = n, opts, why, net, net
+	return nil
+}
+
+func (m *Model) openCPU(n Network, opts Options) error {
+	opts.ensureCPUDefaults()
 	machine, err := Supports()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	precision, why, err := ChoosePrecision(opts.Precision, machine, n.Calibration)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	opts.Precision = precision
 	e, err := n.open(precision, opts.Plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.Weights = nil
-	return &Model{network: n, options: opts, why: why, classes: int(n.Spec.NumClasses), shared: fused{e}}, nil
+	m.network, m.options, m.why, m.shared = n, opts, why, fused{e}
+	return nil
 }
 
 // open builds the network's engine.
@@ -155,6 +201,19 @@ func (n *Network) open(precision string, plain bool) (*engine.Engine, error) {
 
 // Precision returns what the model computes in, and why it is this.
 func (m *Model) Precision() (precision, why string) { return m.options.Precision, m.why }
+
+// Device returns where the model was opened, and if that is the CPU although a GPU was
+// wished for, why.
+func (m *Model) Device() (device, why string) { return m.options.Device, m.placed }
+
+// Health tells where the model computes now, which after a GPU failed is not what it was
+// opened with, and whether a runner is just looking for another place.
+func (m *Model) Health() (device string, recovering bool) {
+	if m.gpus == nil {
+		return m.options.Device, false
+	}
+	return m.gpus.device(), m.gpus.recovering.Load() > 0
+}
 
 // Options returns what the model was opened with, defaults filled in.
 func (m *Model) Options() Options { return m.options }
@@ -199,7 +258,10 @@ func (m *Model) NewRunner() (*Runner, error) {
 	r := &Runner{
 		executor: e, maxBatch: m.options.MaxBatch, imageBytes: m.ImageBytes(), classes: m.Classes(),
 		temperature: m.network.Temperature,
-		staging:     make([]byte, m.options.MaxBatch*m.ImageBytes()),
+	}
+	var stages bool
+	if r.stager, stages = e.(stager); !stages {
+		r.staging = make([]byte, m.options.MaxBatch*m.ImageBytes())
 	}
 	cost, err := r.warm(untimed)
 	if err != nil {

@@ -77,9 +77,19 @@ func CalibrateFolder(folder *modeldir.Folder, images [][]byte, method string, fl
 // openScriptModel opens a folder whose network is a TorchScript module. One that takes
 // a single image at a time is served so: Options tells.
 func openScriptModel(folder *modeldir.Folder, opts Options) (*Model, error) {
-	if err := opts.ensureDefaults(); err != nil {
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
+	if opts.Device != "auto" {
+		where, err := place(opts.Device)
+		if err == nil && len(where.gpus) > 0 {
+			err = fmt.Errorf("cannot run on device %q: a TorchScript module runs on the CPU; use --device cpu, or serve the checkpoint or state dict that it was made of", opts.Device)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot serve model folder %q: %w", folder.Dir, err)
+		}
+	}
+	opts.ensureCPUDefaults()
 	switch opts.Precision {
 	case "", "auto", FP32:
 		opts.Precision = FP32

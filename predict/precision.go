@@ -61,6 +61,8 @@ func ChoosePrecision(asked string, machine map[string]Support, c *Calibration) (
 		if c == nil {
 			return "", "", fmt.Errorf("cannot run in precision %q: the model is not calibrated; make a folder that is with torchlit export --int8 --calibrate DIR", asked)
 		}
+	case FP16:
+		return "", "", fmt.Errorf("cannot run in precision %q on the CPU: use --precision auto, fp32, bf16 or int8", asked)
 	default:
 		return "", "", fmt.Errorf("cannot run in precision %q: use --precision auto, fp32, bf16 or int8", asked)
 	}

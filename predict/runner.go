@@ -12,11 +12,12 @@ import (
 // batching.Runner[[]byte, []float32].
 type Runner struct {
 	executor    executor // nil once closed
+	stager      stager   // the executor, if it is one
 	maxBatch    int
 	imageBytes  int
 	classes     int
 	temperature float64
-	staging     []byte    // maxBatch images, in a row
+	staging     []byte    // maxBatch images, in a row; nil where the stager has them
 	planes      []float32 // likewise, of images that came as floats; made when one comes
 }
 
@@ -27,56 +28,92 @@ type Runner struct {
 // allocates nothing but the answers, all of one batch in one block, where the images
 // are bytes.
 func (r *Runner) Run(in [][]byte, out [][]float32) error {
-	logits, err := r.run(in)
-	if err != nil {
-		return err
-	}
-	for i := range out {
-		out[i] = logits[i*r.classes : (i+1)*r.classes : (i+1)*r.classes]
-		softmax(out[i], r.temperature)
-	}
-	return nil
+	return r.run(in, out, false)
 }
 
 // Logits is Run without the softmax.
 func (r *Runner) Logits(in [][]byte, out [][]float32) error {
-	logits, err := r.run(in)
-	if err != nil {
-		return err
-	}
-	for i := range out {
-		out[i] = logits[i*r.classes : (i+1)*r.classes : (i+1)*r.classes]
-	}
-	return nil
+	return r.run(in, out, true)
 }
 
-func (r *Runner) run(in [][]byte) ([]float32, error) {
+func (r *Runner) run(in [][]byte, out [][]float32, logits bool) error {
 	if len(in) < 1 || len(in) > r.maxBatch {
-		return nil, fmt.Errorf("cannot run a batch of %d images: it takes 1 to %d", len(in), r.maxBatch)
+		return fmt.Errorf("cannot run a batch of %d images: it takes 1 to %d", len(in), r.maxBatch)
 	}
 	bytes := 0
 	for i, image := range in {
 		switch len(image) {
 		case r.imageBytes:
-			copy(r.staging[bytes*r.imageBytes:], image)
 			bytes++
 		case floatBytes * r.imageBytes:
 		default:
-			return nil, fmt.Errorf("cannot run image %d of the batch: it has %d bytes, want %d, or %d of floats",
+			return fmt.Errorf("cannot run image %d of the batch: it has %d bytes, want %d, or %d of floats",
 				i, len(image), r.imageBytes, floatBytes*r.imageBytes)
 		}
 	}
-	logits := make([]float32, len(in)*r.classes)
-	if bytes == len(in) {
-		return logits, r.executor.Run(r.staging[:bytes*r.imageBytes], bytes, logits)
+	answers := make([]float32, len(in)*r.classes)
+	done, err := r.answer(in, bytes, logits, answers)
+	if err != nil {
+		return err
 	}
-	return logits, r.runMixed(in, bytes, logits)
+	for i := range out {
+		out[i] = answers[i*r.classes : (i+1)*r.classes : (i+1)*r.classes]
+		if !done {
+			softmax(out[i], r.temperature)
+		}
+	}
+	return nil
+}
+
+// answer writes logits, or probabilities; done tells that they are what was asked for.
+// bytes is how many of the images are bytes.
+func (r *Runner) answer(in [][]byte, bytes int, logits bool, answers []float32) (done bool, err error) {
+	if bytes == len(in) && r.stager != nil {
+		if err := r.send(in); err != nil {
+			return false, err
+		}
+		return true, r.stager.Finish(bytes, logits, answers)
+	}
+	staging := r.staging
+	if r.stager != nil {
+		staging = r.stager.Staging()
+	}
+	n := 0
+	for _, image := range in {
+		if len(image) == r.imageBytes {
+			n += copy(staging[n:], image)
+		}
+	}
+	if bytes == len(in) {
+		return logits, r.executor.Run(staging[:n], bytes, answers)
+	}
+	return logits, r.runMixed(in, staging[:n], bytes, answers)
+}
+
+// sendAtOnce is how many bytes are sent to a device while the next are gathered: some
+// tens of microseconds on either side.
+const sendAtOnce = 1 << 20
+
+// send gathers the images and sends each piece as soon as it is whole.
+func (r *Runner) send(in [][]byte) error {
+	staging := r.stager.Staging()
+	from := 0
+	for i, image := range in {
+		copy(staging[i*r.imageBytes:], image)
+		if n := i + 1 - from; n*r.imageBytes >= sendAtOnce || i == len(in)-1 {
+			if err := r.stager.Send(from, n); err != nil {
+				return err
+			}
+			from = i + 1
+		}
+	}
+	return nil
 }
 
 // runMixed runs a batch with floats in it: first the images that are bytes, which are
 // staged, then the others. Two runs take longer than one; but callers send the one
 // or the other, and seldom meet.
-func (r *Runner) runMixed(in [][]byte, bytes int, logits []float32) error {
+func (r *Runner) runMixed(in [][]byte, staged []byte, bytes int, logits []float32) error {
 	floats := len(in) - bytes
 	r.planes = slices.Grow(r.planes[:0], floats*r.imageBytes)[:floats*r.imageBytes]
 	f := 0
@@ -88,7 +125,7 @@ func (r *Runner) runMixed(in [][]byte, bytes int, logits []float32) error {
 	}
 	answers := make([]float32, len(logits))
 	if bytes > 0 {
-		if err := r.executor.Run(r.staging[:bytes*r.imageBytes], bytes, answers[:bytes*r.classes]); err != nil {
+		if err := r.executor.Run(staged, bytes, answers[:bytes*r.classes]); err != nil {
 			return err
 		}
 	}
