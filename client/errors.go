@@ -23,6 +23,7 @@ const (
 	ErrDraining        Code = "draining"          // 503: the server is shutting down
 	ErrLoading         Code = "loading"           // 503: no model is loaded yet
 	ErrModelNotReady   Code = "model_not_ready"   // 503: this version is not loaded
+	ErrRecovering      Code = "recovering"        // 503, of /readyz: a model moves to another device
 	ErrNoModel         Code = "no_model"          // 503: the last model was unloaded
 	ErrModelFailed     Code = "model_failed"      // 503: the model cannot run
 	ErrDeadline        Code = "deadline_exceeded" // 504; errors.Is(err, context.DeadlineExceeded) holds as well

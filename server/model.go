@@ -62,6 +62,10 @@ type Model struct {
 	// Description is shown by /v1/models.
 	Description Description
 
+	// Health tells where the model computes now, in place of Description.Device, and whether it is recovering: from a device
+	// that failed, say. /readyz says no meanwhile. It is called often and must not wait. Nil for a model that is always well.
+	Health func() (device string, recovering bool)
+
 	// Holds tells when the model may be freed, after a SetModels without it. Two calls of SetModels that give the same
 	// Holds give the same loading of the model. Nil when the model is never freed.
 	Holds *Holds
@@ -90,6 +94,23 @@ type served struct {
 	making     atomic.Int64 // images that are being decoded, or wait for it
 	counts     *ModelMetrics
 	answers    []atomic.Pointer[prometheus.Counter] // by class; nil before the first
+}
+
+// device is where the model computes now.
+func (m *Model) device() string {
+	if m.Health == nil {
+		return m.Description.Device
+	}
+	device, _ := m.Health()
+	return device
+}
+
+func (m *Model) recovering() bool {
+	if m.Health == nil {
+		return false
+	}
+	_, recovering := m.Health()
+	return recovering
 }
 
 // Validate reports why m cannot be served.
@@ -321,6 +342,11 @@ func (r *route) acquire(who caller) (l lease, ok bool) {
 		l.shadow = &shadowing{shadow, r.shadowed, r.translated[answers]}
 	}
 	return l, true
+}
+
+// recovering tells whether any model is.
+func (c *catalog) recovering() bool {
+	return slices.ContainsFunc(c.models, func(m *served) bool { return m.recovering() })
 }
 
 // noModel is why an empty catalog answers nothing.

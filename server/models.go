@@ -53,6 +53,7 @@ func (s *Server) view(c *catalog, m *served) modelView {
 		},
 		Description: m.Description,
 	}
+	v.Device = m.device()
 	setDefault(&v.Input.CropPct, vision.DefaultCropPct)
 	setDefault(&v.Input.CropMode, vision.CropCenter)
 	for _, other := range c.models {
@@ -132,6 +133,11 @@ var errDrainBegun = &apiError{
 	sentence: "The server is shutting down: it still answers, but send new work elsewhere.",
 }
 
+var errRecovering = &apiError{
+	status: fasthttp.StatusServiceUnavailable, code: "recovering",
+	sentence: "A model is moving to another device, because its own failed: it answers, but later. Send new work elsewhere.",
+}
+
 // readyz says whether new work should come here.
 func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
 	switch {
@@ -139,6 +145,8 @@ func (s *Server) readyz(ctx *fasthttp.RequestCtx) {
 		s.writeError(ctx, errDrainBegun)
 	case len(s.catalog.Load().models) == 0:
 		s.writeError(ctx, s.catalog.Load().noModel())
+	case s.catalog.Load().recovering():
+		s.writeError(ctx, errRecovering)
 	default:
 		setJSON(ctx, []byte(`{"status":"ready"}`))
 	}

@@ -192,9 +192,10 @@ func (s *Server) stopAccepting() {
 	}
 }
 
-// Ready reports whether /readyz says so: a model is loaded and no drain has begun.
+// Ready reports whether /readyz says so: a model is loaded, none is recovering, and no drain has begun.
 func (s *Server) Ready() bool {
-	return !s.draining.Load() && len(s.catalog.Load().models) > 0
+	c := s.catalog.Load()
+	return !s.draining.Load() && len(c.models) > 0 && !c.recovering()
 }
 
 // fastLogger takes what fasthttp itself has to say, which is about single connections.

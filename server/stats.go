@@ -268,7 +268,7 @@ func (s *Server) modelStats(c *catalog) []modelStats {
 func (s *Server) modelStatsOf(r *route, m *served) modelStats {
 	d := m.Description
 	v := modelStats{
-		Name: m.Name, Version: m.Version, State: "ready", Architecture: d.Architecture, Precision: d.Precision, Device: d.Device, MaxBatch: m.MaxBatch,
+		Name: m.Name, Version: m.Version, State: "ready", Architecture: d.Architecture, Precision: d.Precision, Device: m.device(), MaxBatch: m.MaxBatch,
 	}
 	if s.draining.Load() {
 		v.State = "draining"

@@ -78,7 +78,7 @@ func (b v2) ModelConfig(name, version string) (*oip.ModelConfig, error) {
 		Parameters: map[string]any{
 			"architecture": stringValue(m.Description.Architecture),
 			"precision":    stringValue(m.Description.Precision),
-			"device":       stringValue(m.Description.Device),
+			"device":       stringValue(m.device()),
 			"labels":       stringValue(strings.Join(m.Labels, "\n")),
 		},
 	}, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/torchlit/torchlit/predict"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/distributed"
+	"github.com/torchlit/torchlit/torch/engine"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -125,11 +126,20 @@ func examineCUDA() (list []finding) {
 	for _, d := range devices {
 		list = append(list, finding{"ok", "CUDA", d, ""})
 	}
+	list = append(list, examineGPUEngine())
 	version, err := distributed.OpenNCCL()
 	if err != nil {
 		return append(list, finding{"note", "NCCL", err.Error(), "one device trains without it; for several install the package nvidia-nccl-cu13"})
 	}
 	return append(list, finding{"ok", "NCCL", fmt.Sprintf("%d.%d.%d", version/10000, version/100%100, version%100), ""})
+}
+
+// examineGPUEngine tells whether GPUs can serve.
+func examineGPUEngine() finding {
+	if err := engine.LoadCUDA(); err != nil {
+		return finding{"note", "GPU engine", err.Error(), "models are served on the CPU; 'make build CUDA=1' in the source folder builds the engine for GPUs"}
+	}
+	return finding{"ok", "GPU engine", "fp16, bf16 and fp32, with CUDA graphs", ""}
 }
 
 func examineJPEG() finding {

@@ -25,11 +25,11 @@ type serveSettings struct {
 	Models       string        `yaml:"models" help:"folder of models, or one model folder (default: the bundled model)"`
 	Addr         string        `yaml:"addr" help:"address of the HTTP server"`
 	GRPCAddr     string        `yaml:"grpc_addr" help:"address of the gRPC server, such as :8081; without it there is none"`
-	Device       string        `yaml:"device" help:"auto or cpu"`
-	Precision    string        `yaml:"precision" help:"fp32, bf16, int8, or auto for the fastest that this CPU is made for and whose accuracy on this model was measured (export --int8)"`
-	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch"`
+	Device       string        `yaml:"device" help:"auto (all GPUs, or the CPU where there is none), cpu, cuda (all GPUs), cuda:N or cuda:N,M"`
+	Precision    string        `yaml:"precision" help:"fp32, bf16, int8 (on the CPU), fp16 (on GPUs), or auto: on the CPU the fastest that it is made for and whose accuracy on this model was measured (export --int8), on GPUs the fastest whose answers are the CPU's"`
+	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch; 0 for 32, on GPUs 128"`
 	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner, or sixteen with a latency target"`
-	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each eight CPUs"`
+	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each eight CPUs, or three for each GPU"`
 	Threads      int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out"`
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
@@ -60,7 +60,7 @@ type serveSettings struct {
 
 func defaultServeSettings() serveSettings {
 	return serveSettings{
-		Addr: ":8080", Device: "auto", Precision: "auto", MaxBatchSize: 32,
+		Addr: ":8080", Device: "auto", Precision: "auto",
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
 		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,

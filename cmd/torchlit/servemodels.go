@@ -113,6 +113,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	counts := m.metrics.Model(e.Name, e.Version)
 	p, err := openPipeline(e.Dir, predict.Options{
 		Device: s.Device, Precision: s.Precision, MaxBatch: s.MaxBatchSize, Threads: s.Threads, Runners: s.Runners,
+		OnFallback: func(f predict.Fallback) { m.fellBack(e, f) },
 	}, queueSettings{s.MaxQueue, s.LatencyTarget}, counts.Observer())
 	if err != nil {
 		return nil, err
@@ -121,6 +122,8 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 		m.log.Warn("the module takes one image at a time, so nothing is batched; export it with a batch of any size",
 			zap.String("model", e.Name), zap.String("version", e.Version))
 	}
+	device, why := p.model.Device()
+	m.log.Info("device", zap.String("model", e.Name), zap.String("version", e.Version), zap.String("device", device), zap.String("why", why))
 	precision, why := p.model.Precision()
 	m.log.Info("precision", zap.String("model", e.Name), zap.String("version", e.Version), zap.String("precision", precision), zap.String("why", why))
 	p.preprocess.Exact = s.ExactDecode
@@ -130,6 +133,16 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// fellBack logs that a GPU failed, or is back.
+func (m *servedModels) fellBack(e modeldir.Entry, f predict.Fallback) {
+	fields := []zap.Field{zap.String("model", e.Name), zap.String("version", e.Version), zap.String("from", f.From), zap.String("to", f.To)}
+	if f.Err == nil {
+		m.log.Info("a runner is back on its device", fields...)
+		return
+	}
+	m.log.Warn("a device failed; its runner goes on elsewhere, and no answer is lost", append(fields, zap.Error(f.Err))...)
 }
 
 func servedModel(e modeldir.Entry, p *pipeline) server.Model {
@@ -146,6 +159,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 		Preprocess: p.preprocess, Resizer: predict.Resize,
 		Infer: p.infer, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch, Rate: p.rate,
 		Description: d,
+		Health:      p.model.Health,
 		Holds:       server.NewHolds(),
 	}
 }
