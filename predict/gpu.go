@@ -141,20 +141,26 @@ func (n *gpuNetwork) Close() {
 	}
 }
 
-// device tells where the network computes now.
+// device tells where the network computes now; before there is a runner, where it will.
 func (n *gpuNetwork) device() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var p placement
+	var used, works placement
 	for _, g := range n.gpus {
 		if g.lanes > 0 {
-			p.gpus = append(p.gpus, g.number)
+			used.gpus = append(used.gpus, g.number)
+		}
+		if g.engine != nil {
+			works.gpus = append(works.gpus, g.number)
 		}
 	}
-	if len(p.gpus) > 0 && n.onCPU.Load() > 0 {
-		return p.String() + "+cpu"
+	switch onCPU := n.onCPU.Load() > 0; {
+	case len(used.gpus) == 0 && !onCPU:
+		return works.String()
+	case len(used.gpus) > 0 && onCPU:
+		return used.String() + "+cpu"
 	}
-	return p.String()
+	return used.String()
 }
 
 // lane makes a lane on the GPU with the fewest that works. Without one its error wraps

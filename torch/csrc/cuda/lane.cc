@@ -67,10 +67,13 @@ void tl_cuda_lane::build() {
   c10::cuda::OptionalCUDAGuard current;
   if (gpu) current.set_device(p.device());
   const at::TensorOptions here(at::kCPU), there(p.device());
-  pinned_ = at::empty({n, p.height(), p.width(), 3}, here.dtype(at::kByte).pinned_memory(gpu)).zero_();
-  answers_ = at::empty({n, p.classes()}, here.dtype(at::kFloat).pinned_memory(gpu));
-  images_ = gpu ? at::empty(pinned_.sizes(), there.dtype(at::kByte)) : pinned_;
+  // The device's memory first: page-locked memory that is not there takes the machine down.
+  const int64_t shape[] = {n, p.height(), p.width(), 3};
+  if (gpu) images_ = at::empty(shape, there.dtype(at::kByte));
   staged_ = p.staging(n);
+  pinned_ = at::empty(shape, here.dtype(at::kByte).pinned_memory(gpu)).zero_();
+  answers_ = at::empty({n, p.classes()}, here.dtype(at::kFloat).pinned_memory(gpu));
+  if (!gpu) images_ = pinned_;
   if (!gpu) return;
   c10::cuda::device_synchronize(); // staged_ is zero before another stream writes to it
 
