@@ -1,6 +1,11 @@
 package vision
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+)
 
 func BenchmarkDecode(b *testing.B) {
 	f := func(name, file string, decode func([]byte) (*Image, error)) {
@@ -27,6 +32,35 @@ func BenchmarkDecode(b *testing.B) {
 	f("jpeg-go", "photo.jpg", decodeJPEGGo)
 	f("png", "landscape.png", decode)
 	f("webp", "lossy_even.webp", decode)
+}
+
+// BenchmarkDecodePhotos decodes the JPEG files of a folder, in turns: what a server that is
+// sent photos like these cannot exceed.
+func BenchmarkDecodePhotos(b *testing.B) {
+	names, _ := filepath.Glob(filepath.Join(os.Getenv("TORCHLIT_PHOTOS"), "*.jpg"))
+	if len(names) == 0 {
+		b.Skip("TORCHLIT_PHOTOS names no folder with JPEG files")
+	}
+	var photos [][]byte
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		photos = append(photos, data)
+	}
+	var next atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m, err := Decode(photos[int(next.Add(1))%len(photos)], Limits{})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			m.Release()
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "images/s")
 }
 
 // BenchmarkPreprocess takes a decoded photo to 224 x 224.
