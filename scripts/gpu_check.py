@@ -143,7 +143,7 @@ class Check:
     def engine(self):
         figures = []
         precision = "fp16" if self.gpu else "fp32"
-        sizes = ((128, 3), (256, 3), (128, 1), (1, 1)) if self.gpu else ((4, 1), (1, 1))
+        sizes = ((128, 3), (1, 1), (128, 6), (256, 4)) if self.gpu else ((4, 1), (1, 1))
         for batch, runners in sizes:
             if self.left() < 45:
                 self.result["left_out"].append(f"engine, batch {batch}, {runners} runners")

@@ -8,6 +8,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "../guard.h"
@@ -98,19 +100,25 @@ void tl_cuda_lane::build() {
     measured += measure;
   }
   device_->report(static_cast<int64_t>(order.size()), measured);
+  c10::cuda::CUDACachingAllocator::emptyCache(); // what the runs before took
 }
 
 // capture makes the graph of a batch of n. In the runs before, on the same stream,
 // libraries are loaded and choose their algorithms and workspaces, none of which may
-// happen in a capture.
+// happen in a capture. The stream is the lane's own: cuBLAS has a workspace for each
+// stream, which a graph keeps using, and so must not share with a graph that may run at
+// the same time.
 void tl_cuda_lane::capture(int64_t n, at::cuda::MempoolId_t pool, bool measure) {
   const Program &p = device_->program();
   Bucket bucket;
   Trying trying(measure);
-  c10::cuda::CUDAStream side = c10::cuda::getStreamFromPool(false, p.device().index());
-  c10::cuda::CUDAStreamGuard on(side);
+  c10::cuda::CUDAStreamGuard on(*computing_);
   for (int i = 0; i < 3; i++) p.probabilities(p.logits(staged(n)));
-  side.synchronize();
+  computing_->synchronize();
+
+  // The devices' random generators take part in a capture, although nothing is random.
+  static std::mutex one_at_a_time;
+  std::lock_guard<std::mutex> lock(one_at_a_time);
 
   bucket.graph = std::make_unique<at::cuda::CUDAGraph>();
   bucket.graph->capture_begin(pool, cudaStreamCaptureModeThreadLocal);
@@ -126,7 +134,7 @@ void tl_cuda_lane::capture(int64_t n, at::cuda::MempoolId_t pool, bool measure) 
     throw;
   }
   bucket.graph->capture_end();
-  side.synchronize();
+  bucket.executable = bucket.graph->raw_cuda_graph_exec();
   buckets_.emplace(n, std::move(bucket));
 }
 
@@ -179,7 +187,8 @@ void tl_cuda_lane::run_planes(const float *planes, int64_t n, bool logits, float
 // answer runs the network on what is staged and waits for its answers.
 void tl_cuda_lane::answer(int64_t n, bool logits, float *answers) {
   const Bucket &b = bucket_for(n).second;
-  if (b.graph) b.graph->replay();
+  // CUDAGraph::replay would also look after random generators.
+  if (b.graph) C10_CUDA_CHECK(cudaGraphLaunch(b.executable, computing_->stream()));
   const at::Tensor &from = logits ? b.logits : b.probabilities;
   answers_.narrow(0, 0, n).copy_(from.narrow(0, 0, n), /*non_blocking=*/true);
   if (device_->on_gpu()) wait(n);

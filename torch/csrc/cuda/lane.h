@@ -43,6 +43,7 @@ private:
   // Bucket is the network for one batch size. Its answers lie in the graph's memory.
   struct Bucket {
     std::unique_ptr<at::cuda::CUDAGraph> graph; // none on the CPU
+    cudaGraphExec_t executable = nullptr;       // the graph's
     at::Tensor logits, probabilities;
   };
 

@@ -76,7 +76,7 @@ Program::Program(const tl_engine_config &c, const tl_cuda_options &o, const tl_s
   for (int64_t i = 0; i < n; i++) {
     const tl_step &s = list[i];
     check(s, i, i == n - 1, c.slots);
-    Step step{s.kind, s.input, -1, s.output, s.kernel, s.stride, s.padding, s.groups, s.relu != 0, {}, {}, {}};
+    Step step{s.kind, s.input, -1, s.output, s.kernel, s.stride, s.padding, s.groups, s.relu != 0, {}, {}, {}, true};
     if (s.kind == TL_STEP_CONV) {
       step.residual = s.residual;
       step.weight = borrow(s.weight).detach();
@@ -176,6 +176,7 @@ void Program::set_stem(Stem stem) {
     s.kernel = 4, s.stride = 1, s.padding = 0;
   }
   s.weight = w.to(device_, type_, false, true, at::MemoryFormat::ChannelsLast);
+  s.fused = true;
   stem_ = stem;
 }
 
@@ -216,15 +217,31 @@ void Program::stage_planes(const at::Tensor &planes, at::Tensor &staged) const {
   interior(staged).copy_(from);
 }
 
-at::Tensor Program::convolve(const Step &s, const at::Tensor &x, const at::Tensor &residual) const {
+at::Tensor Program::fused(const Step &s, const at::Tensor &x, const at::Tensor &residual) const {
   const int64_t stride[] = {s.stride, s.stride}, padding[] = {s.padding, s.padding};
   const int64_t dilation[] = {1, 1};
-  if (device_.is_cuda() && s.relu && s.bias.defined()) {
-    if (s.residual < 0)
-      return at::cudnn_convolution_relu(x, s.weight, s.bias, stride, padding, dilation, s.groups);
-    return at::cudnn_convolution_add_relu(x, s.weight, residual, 1.0, s.bias, stride, padding,
-                                          dilation, s.groups);
+  if (s.residual < 0)
+    return at::cudnn_convolution_relu(x, s.weight, s.bias, stride, padding, dilation, s.groups);
+  return at::cudnn_convolution_add_relu(x, s.weight, residual, 1.0, s.bias, stride, padding, dilation,
+                                        s.groups);
+}
+
+// convolve takes plain operators where cuDNN has no fused one, as for some groups and odd
+// numbers of channels; it says so by an error.
+at::Tensor Program::convolve(const Step &s, const at::Tensor &x, const at::Tensor &residual) const {
+  if (device_.is_cuda() && s.relu && s.bias.defined() && s.fused) {
+    try {
+      return fused(s, x, residual);
+    } catch (const c10::OutOfMemoryError &) {
+      throw;
+    } catch (const c10::AcceleratorError &) {
+      throw;
+    } catch (const c10::Error &) {
+      s.fused = false;
+    }
   }
+  const int64_t stride[] = {s.stride, s.stride}, padding[] = {s.padding, s.padding};
+  const int64_t dilation[] = {1, 1};
   at::Tensor y = at::conv2d(x, s.weight, s.bias, stride, padding, dilation, s.groups);
   if (s.residual >= 0) y.add_(residual);
   if (s.relu) y.relu_();

@@ -30,6 +30,9 @@ struct Step {
   bool relu;
   at::Tensor weight, bias;   // bias: undefined when it went into a later step's
   std::vector<int64_t> dead; // slots that no later step reads
+  // Whether cuDNN has a fused convolution for it. Found out in the runs before a capture,
+  // all of which are the builder's.
+  mutable bool fused = true;
 };
 
 class Program {
@@ -61,6 +64,7 @@ private:
   void fold_shortcuts();
   void mark_dead();
   at::Tensor convolve(const Step &, const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor fused(const Step &, const at::Tensor &x, const at::Tensor &residual) const;
   // The pixels within staged as [n, height, width, 3], or cut up as Stem::blocks has them.
   at::Tensor interior(const at::Tensor &staged) const;
 
