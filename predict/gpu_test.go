@@ -24,7 +24,6 @@ type fakeGPU struct {
 	fails  error // of every run and lane
 	lanes  int   // alive
 	closed bool
-	sent   int // images of the run
 }
 
 func (g *fakeGPU) fail(err error) {

@@ -98,9 +98,16 @@ func OpenCUDA(config Config, cuda CUDAConfig, steps []Step) (*CUDA, error) {
 	return &CUDA{e}, nil
 }
 
-// Chosen tells the form of the first convolution, how many batch sizes have a graph, and
-// how many of these run what cuDNN has tried.
-func (c *CUDA) Chosen() (stem Stem, graphs, tried int, err error) {
+// Chosen is what was settled when a network was opened, and when a lane was made.
+type Chosen struct {
+	Stem    Stem
+	Graphs  int  // batch sizes that have one
+	Tried   int  // of these, how many run what cuDNN has tried
+	Kernels bool // staging and max-pools run kernels of our own: see torch/csrc/cuda/kernels.h
+}
+
+// Chosen tells what was settled.
+func (c *CUDA) Chosen() (Chosen, error) {
 	info, err := c.Info()
-	return Stem(info.Stem), int(info.Buckets), int(info.Measured), err
+	return Chosen{Stem(info.Stem), int(info.Buckets), int(info.Measured), info.Kernels != 0}, err
 }

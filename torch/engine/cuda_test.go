@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/torchlit/torchlit/torch/internal/libtorch"
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
@@ -82,8 +83,8 @@ func TestCUDAProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if got, _, _, err := c.Chosen(); err != nil || got != want {
-			t.Errorf("stem %v: got %v (%v); want %v", stem, got, err, want)
+		if got, err := c.Chosen(); err != nil || got.Stem != want || got.Kernels != (p != FP32) {
+			t.Errorf("stem %v, precision %d: got %+v, %v; want %v, and kernels unless in fp32", stem, p, got, err, want)
 		}
 		lane, err := c.NewLane()
 		if err != nil {
@@ -111,7 +112,24 @@ func TestCUDAProgram(t *testing.T) {
 	f(32, StemBlocks, StemBlocks, FP32, 1e-5)
 	f(32, StemMeasured, StemBlocks, FP32, 1e-5)
 	f(33, StemMeasured, StemPadded, FP32, 1e-5)
-	f(32, StemMeasured, StemBlocks, BF16, 0.05)
+	for _, stem := range []Stem{StemPlain, StemPadded, StemBlocks} {
+		f(32, stem, stem, BF16, 0.05)
+		f(32, stem, stem, FP16, 0.01)
+	}
+	f(33, StemMeasured, StemPadded, FP16, 0.01)
+}
+
+// TestKernelsCompile: NVRTC needs no GPU to say whether the kernels are CUDA.
+func TestKernelsCompile(t *testing.T) {
+	needCUDALibrary(t)
+	for _, capability := range []int{80, 86, 89, 90, 100, 120} {
+		if err := libtorch.CompileKernels(capability/10, capability%10); err != nil {
+			t.Errorf("%d: %v", capability, err)
+		}
+	}
+	if err := libtorch.CompileKernels(1, 0); err == nil {
+		t.Error("compiled for a device that CUDA does not know any more")
+	}
 }
 
 // distance is the largest difference, as a part of the largest value.

@@ -77,8 +77,14 @@ func TestGPUProgram(t *testing.T) {
 			config, steps := residual(size)
 			images := randomImages(most, size)
 			want := cpuLogits(t, config, steps, images, most)
-			lane := mustLane(t, mustOpenGPU(t, config, CUDAConfig{Precision: p, MaxBatch: most, Stem: stem, Benchmark: benchmark}, steps))
+			c := mustOpenGPU(t, config, CUDAConfig{Precision: p, MaxBatch: most, Stem: stem, Benchmark: benchmark}, steps)
+			lane := mustLane(t, c)
 			imageBytes := size * size * 3
+			chosen, err := c.Chosen()
+			t.Logf("%+v, %v", chosen, err)
+			if p != FP32 && !chosen.Kernels {
+				t.Error("the kernels are not used: they do not compile, or give other results than ATen")
+			}
 			for n := 1; n <= most; n++ {
 				got := make([]float32, n*config.Classes)
 				from := most - n // so that each size sees other images

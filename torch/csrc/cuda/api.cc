@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include "../guard.h"
+#include "kernels.h"
 #include "lane.h"
 
 namespace torchlit::cuda {
@@ -78,6 +79,10 @@ int32_t lane_planes(tl_cuda_lane *l, const float *planes, int64_t n, int32_t log
                  caught(err, [&] { l->run_planes(planes, n, logits != 0, answers); }));
 }
 
+int32_t compile(int64_t major, int64_t minor, tl_error *err) {
+  return guard(err, [&] { compile_kernels(major, minor); });
+}
+
 void lane_close(tl_cuda_lane *l) {
   try {
     delete l;
@@ -92,6 +97,7 @@ extern "C" const tl_cuda_api *tl_cuda_get_api(int64_t abi, int64_t torchlit_abi)
   using namespace torchlit::cuda;
   static const tl_cuda_api api = {
       TL_CUDA_ABI, open, info, close, lane_new, lane_send, lane_run, lane_planes, lane_close,
+      compile,
   };
   return abi == TL_CUDA_ABI && torchlit_abi == TL_ABI ? &api : nullptr;
 }

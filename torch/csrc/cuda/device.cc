@@ -60,6 +60,7 @@ Device::Device(const tl_engine_config &c, const tl_cuda_options &o, const tl_ste
   }
   builder_.run([&] {
     program_ = std::make_unique<Program>(c, o, steps, n);
+    program_->use_kernels();
     choose_stem(o.stem);
     if (on_gpu()) c10::cuda::getCurrentCUDAStream(program_->device().index()).synchronize();
   });

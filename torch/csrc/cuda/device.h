@@ -49,7 +49,7 @@ public:
 
   void report(int64_t buckets, int64_t measured) { buckets_ = buckets, measured_ = measured; }
   tl_cuda_info info() const {
-    return {static_cast<int64_t>(program_->stem()), buckets_, measured_};
+    return {static_cast<int64_t>(program_->stem()), buckets_, measured_, program_->uses_kernels()};
   }
 
 private:

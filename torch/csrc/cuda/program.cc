@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cudnn_convolution_add_relu.h>
@@ -201,6 +202,62 @@ at::Tensor Program::interior(const at::Tensor &staged) const {
 }
 
 void Program::stage(const at::Tensor &images, at::Tensor &staged) const {
+  if (kernels_) {
+    kernels_->stage({scale_, shift_, stem_ == Stem::blocks}, images, staged);
+  } else {
+    plain_stage(images, staged);
+  }
+}
+
+void Program::use_kernels() {
+  if (type_ == at::kFloat) return;
+  try {
+    auto kernels = std::make_unique<Kernels>(device_);
+    if (same_stage(*kernels) && same_pools(*kernels)) kernels_ = std::move(kernels);
+  } catch (const c10::OutOfMemoryError &) {
+    throw;
+  } catch (const c10::AcceleratorError &) {
+    throw;
+  } catch (const c10::Error &) { // no NVRTC, or none for this device
+  }
+}
+
+// same_stage compares on all bytes there are. float16 values below 4 are 0.002 apart,
+// those of bfloat16 0.016, and one may be rounded up where another is rounded down.
+bool Program::same_stage(const Kernels &kernels) const {
+  constexpr double apart = 0.02;
+  const int64_t n = 2;
+  at::Tensor images = at::arange(n * config_.height * config_.width * 3, at::TensorOptions(device_))
+                          .mul(7)
+                          .remainder(256)
+                          .to(at::kByte)
+                          .view({n, config_.height, config_.width, 3});
+  at::Tensor want = staging(n), got = staging(n);
+  plain_stage(images, want);
+  kernels.stage({scale_, shift_, stem_ == Stem::blocks}, images, got);
+  const double most = std::max(1.0, want.abs().max().to(at::kFloat).item<double>() / 4);
+  return got.to(at::kFloat).sub(want).abs().max().item<double>() <= apart * most;
+}
+
+bool Program::same_pools(const Kernels &kernels) const {
+  for (const Step &s : steps_) {
+    if (s.kind != TL_STEP_MAXPOOL) continue;
+    const int64_t kernel[] = {s.kernel, s.kernel}, stride[] = {s.stride, s.stride};
+    const int64_t padding[] = {s.padding, s.padding};
+    at::Tensor x = at::arange(2 * 17 * 19 * 16, at::TensorOptions(device_))
+                       .mul(37)
+                       .remainder(1009)
+                       .sub(500)
+                       .to(type_)
+                       .view({2, 17, 19, 16})
+                       .permute({0, 3, 1, 2});
+    at::Tensor got = kernels.max_pool(x, s.kernel, s.stride, s.padding);
+    if (!got.equal(at::max_pool2d(x, kernel, stride, padding))) return false;
+  }
+  return true;
+}
+
+void Program::plain_stage(const at::Tensor &images, at::Tensor &staged) const {
   at::Tensor from = images;
   const int64_t h = config_.height, w = config_.width;
   if (stem_ == Stem::blocks)
@@ -266,7 +323,11 @@ at::Tensor Program::logits(const at::Tensor &staged) const {
     case TL_STEP_CONV:
       slots[s.output] = convolve(s, x, s.residual < 0 ? at::Tensor() : slots[s.residual]);
       break;
-    case TL_STEP_MAXPOOL: slots[s.output] = at::max_pool2d(x, kernel, stride, padding); break;
+    case TL_STEP_MAXPOOL:
+      slots[s.output] = kernels_ && Kernels::pools(x)
+                            ? kernels_->max_pool(x, s.kernel, s.stride, s.padding)
+                            : at::max_pool2d(x, kernel, stride, padding);
+      break;
     case TL_STEP_AVGPOOL:
       slots[s.output] = at::avg_pool2d(x, kernel, stride, 0, /*ceil_mode=*/true,
                                        /*count_include_pad=*/false);

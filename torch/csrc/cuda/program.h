@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels.h"
 #include "torchlit_cuda.h"
 
 namespace torchlit::cuda {
@@ -44,6 +45,10 @@ public:
   int64_t classes() const { return config_.classes; }
   at::Device device() const { return device_; }
 
+  // use_kernels takes those of kernels.cc if they give what ATen's operators give.
+  void use_kernels();
+  bool uses_kernels() const { return kernels_ != nullptr; }
+
   bool fits(Stem) const;
   Stem stem() const { return stem_; }
   void set_stem(Stem);
@@ -61,6 +66,9 @@ public:
   at::Tensor first(const at::Tensor &staged) const; // the first convolution alone
 
 private:
+  bool same_stage(const Kernels &) const;
+  bool same_pools(const Kernels &) const;
+  void plain_stage(const at::Tensor &images, at::Tensor &staged) const;
   void fold_shortcuts();
   void mark_dead();
   at::Tensor convolve(const Step &, const at::Tensor &x, const at::Tensor &residual) const;
@@ -76,6 +84,7 @@ private:
   at::Tensor stem_weight_;    // of the first step, [out, 3, kernel, kernel], as it came
   at::Tensor scale_, shift_;  // [3]: normalised = byte * scale + shift
   Stem stem_ = Stem::plain;
+  std::unique_ptr<Kernels> kernels_; // null: ATen's operators
 };
 
 } // namespace torchlit::cuda

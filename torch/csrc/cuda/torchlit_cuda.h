@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 // TL_CUDA_ABI changes with anything below; see TL_ABI, which is checked as well.
-#define TL_CUDA_ABI 1
+#define TL_CUDA_ABI 2
 
 typedef struct tl_cuda tl_cuda;           // a program on one device; see device.h
 typedef struct tl_cuda_lane tl_cuda_lane; // what one thread runs it with; see lane.h
@@ -46,6 +46,7 @@ typedef struct tl_cuda_info {
   int64_t stem;     // that was chosen
   int64_t buckets;  // batch sizes that have a graph, of the newest lane
   int64_t measured; // of these, how many run algorithms that cuDNN has tried
+  int64_t kernels;  // 1: kernels.cc is used for what it is there for
 } tl_cuda_info;
 
 typedef struct tl_cuda_api {
@@ -71,6 +72,10 @@ typedef struct tl_cuda_api {
   int32_t (*lane_planes)(tl_cuda_lane *, const float *planes, int64_t n, int32_t logits,
                          float *answers, tl_error *);
   void (*lane_close)(tl_cuda_lane *);
+
+  // kernels.cc: whether the kernels can be compiled for a compute capability, which
+  // needs no such device.
+  int32_t (*compile)(int64_t major, int64_t minor, tl_error *);
 } tl_cuda_api;
 
 // tl_cuda_get_api returns the table, or NULL when the library was built from other

@@ -39,6 +39,7 @@ type CUDAInfo struct {
 	Stem     int64
 	Buckets  int64 // batch sizes that have a graph
 	Measured int64 // of these, how many run algorithms that cuDNN has tried
+	Kernels  int64 // 1: it runs kernels of its own for what ATen is slow at
 }
 
 var loadedCUDA struct {
@@ -65,6 +66,14 @@ func openCUDA() error {
 		return fmt.Errorf("%w: cannot open %q: %w", ErrUnavailable, path, err)
 	}
 	return nil
+}
+
+// CompileKernels compiles the kernels for a compute capability, which needs no GPU.
+func CompileKernels(major, minor int) error {
+	if err := LoadCUDA(); err != nil {
+		return err
+	}
+	return doCUDA("cuda_compile", func(t *errorText) int32 { return rawCUDACompile(int64(major), int64(minor), t) })
 }
 
 // CUDAEngine is a program on one device: see torch/csrc/cuda. Any number of goroutines

@@ -27,6 +27,7 @@ static int32_t tl_cuda_lane_new(tl_cuda *c, tl_cuda_lane **out, uint8_t **stagin
 static int32_t tl_cuda_lane_send(tl_cuda_lane *l, int64_t from, int64_t n, tl_error *e) { return cuda->lane_send(l, from, n, e); }
 static int32_t tl_cuda_lane_run(tl_cuda_lane *l, int64_t n, int32_t logits, float *answers, tl_error *e) { return cuda->lane_run(l, n, logits, answers, e); }
 static int32_t tl_cuda_lane_planes(tl_cuda_lane *l, const float *planes, int64_t n, int32_t logits, float *answers, tl_error *e) { return cuda->lane_planes(l, planes, n, logits, answers, e); }
+static int32_t tl_cuda_compile(int64_t major, int64_t minor, tl_error *e) { return cuda->compile(major, minor, e); }
 static void tl_cuda_lane_close(tl_cuda_lane *l) { cuda->lane_close(l); }
 
 #cgo noescape tl_cuda_lane_run
@@ -44,7 +45,7 @@ import (
 )
 
 // headerCUDAABI is to TL_CUDA_ABI what headerABI is to TL_ABI.
-const headerCUDAABI = 1
+const headerCUDAABI = 2
 
 var _ [C.TL_CUDA_ABI]struct{} = [headerCUDAABI]struct{}{}
 
@@ -98,6 +99,10 @@ func rawCUDALaneRun(lane unsafe.Pointer, n int64, logits bool, answers []float32
 func rawCUDALanePlanes(lane unsafe.Pointer, planes []float32, n int64, logits bool, answers []float32, e *errorText) int32 {
 	return int32(C.tl_cuda_lane_planes((*C.tl_cuda_lane)(lane), (*C.float)(unsafe.SliceData(planes)), C.int64_t(n), flag(logits),
 		(*C.float)(unsafe.SliceData(answers)), e.c()))
+}
+
+func rawCUDACompile(major, minor int64, e *errorText) int32 {
+	return int32(C.tl_cuda_compile(C.int64_t(major), C.int64_t(minor), e.c()))
 }
 
 func rawCUDALaneClose(lane unsafe.Pointer) { C.tl_cuda_lane_close((*C.tl_cuda_lane)(lane)) }

@@ -210,4 +210,6 @@ func rawCUDALanePlanes(unsafe.Pointer, []float32, int64, bool, []float32, *error
 	panic(unreachable)
 }
 
+func rawCUDACompile(_, _ int64, _ *errorText) int32 { panic(unreachable) }
+
 func rawCUDALaneClose(unsafe.Pointer) { panic(unreachable) }
