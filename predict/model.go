@@ -240,7 +240,9 @@ func (m *Model) Cost() func(n int) time.Duration {
 // NewRunner makes a runner for the calling goroutine, which has locked its
 // thread, and warms it up. The runner may outlive the model.
 func (m *Model) NewRunner() (*Runner, error) {
-	yieldToServing() // before the team of threads is started, which inherits it
+	if m.gpus == nil { // the thread of one on a GPU only fills and empties its buffers, and must not keep that waiting
+		yieldToServing() // before the team of threads is started, which inherits it
+	}
 	if err := engine.SetThreads(m.options.Threads); err != nil {
 		return nil, err
 	}
