@@ -8,7 +8,8 @@ import (
 // latencies is a histogram of durations for the quantiles of one second.
 //
 // Its buckets are log-linear: every octave of microseconds is cut into 32 equal ones, as in HdrHistogram. A quantile is
-// the middle of its bucket, so it is off by at most 1/64, or half a microsecond where that is more (latencyError). A client that wants it summed up over seconds or over versions adds the
+// the middle of its bucket, so it is off by at most 1/64, or half a microsecond where that is more (latencyError).
+// A client that wants it summed up over seconds or over versions adds the
 // buckets: quantiles cannot be added.
 //
 // A bucket's count wraps at 2³²; only differences of it are used, and no second has so many requests.
@@ -43,7 +44,7 @@ func middleOf(bucket int) time.Duration {
 	return time.Duration(low)*time.Microsecond + time.Duration(1<<shift)*time.Microsecond/2
 }
 
-func (l *latencies) add(d time.Duration, n uint32) { l[bucketOf(d)] += n }
+func (l *latencies) add(d time.Duration) { l[bucketOf(d)]++ }
 
 // bucketCount is one bucket that is not empty.
 type bucketCount struct {

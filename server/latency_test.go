@@ -35,7 +35,7 @@ func TestQuantile(t *testing.T) {
 		for range 1 + rand.IntN(500) {
 			d := time.Duration(math.Exp(rand.NormFloat64()*2) * float64(5*time.Millisecond))
 			all = append(all, d)
-			c.latency.add(d, 1)
+			c.latency.add(d)
 		}
 		slices.Sort(all)
 		f := c.since(new(totals))

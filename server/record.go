@@ -51,7 +51,7 @@ func (r *record) countOutcome(status int, took time.Duration) {
 	o := outcomeOf(status)
 	r.outcomes[o]++
 	if o != outcomeClient && o != outcomeRefused {
-		r.latency.add(took, 1)
+		r.latency.add(took)
 	}
 }
 
@@ -160,8 +160,9 @@ func (d *durations) addAll(o *durations) {
 // shards are a record in pieces, one for each processor, so that all may count at once.
 //
 // A small request adds to some thirty numbers. The obvious way makes each an atomic: then every request locks the bus thirty
-// times, and every one of a dozen cache lines goes back and forth between the processors; that took four times as long. Here a request takes the piece of the processor that it runs on, whose mutex hardly anybody else
-// wants, and adds as ordinary code does. A reader locks one piece after the other and adds them up: what is counted meanwhile
+// times, and every one of a dozen cache lines goes back and forth between the processors; that took four times as long. Here a
+// request takes the piece of the processor that it runs on, whose mutex hardly anybody else wants, and adds as ordinary code
+// does. A reader locks one piece after the other and adds them up: what is counted meanwhile
 // is in this reading or in the next.
 //
 // Only a sync.Pool knows which processor it is called on, so it holds pointers to the pieces. What the garbage collector

@@ -153,6 +153,7 @@ func (f int8Flags) split(classes []string) (calibration, check labelled, err err
 
 // decodeAll brings images into the model's input form, many at once.
 func decodeAll(ctx context.Context, p vision.Preprocess, files []string) ([][]byte, error) {
+	p.Exact = true // activations reach as far as whole pictures make them
 	images := make([][]byte, len(files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
@@ -165,13 +166,8 @@ func decodeAll(ctx context.Context, p vision.Preprocess, files []string) ([][]by
 			if err != nil {
 				return fmt.Errorf("cannot calibrate: %w", err)
 			}
-			image, err := vision.Decode(data, vision.Limits{})
-			if err == nil {
-				images[i] = make([]byte, p.Width*p.Height*3)
-				err = p.Apply(image, predict.Resize, images[i])
-				image.Release()
-			}
-			if err != nil {
+			images[i] = make([]byte, p.Size())
+			if err := p.Read(data, vision.Limits{}, predict.Resize, images[i]); err != nil {
 				return fmt.Errorf("cannot calibrate with %q: %w", file, err)
 			}
 			return nil

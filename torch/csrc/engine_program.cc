@@ -5,6 +5,7 @@
 
 #include <c10/util/BFloat16.h>
 
+#include "dead.h"
 #include "engine.h"
 
 namespace torchlit {
@@ -166,23 +167,6 @@ void fill(Pixels &p, const tl_engine_config &c, Storage images) {
       if (!images.bytes()) continue;
       const double nearest = std::nearbyint(x / images.scale) + images.zero;
       p.bytes[channel][byte] = static_cast<uint8_t>(std::clamp(nearest, 0.0, 255.0));
-    }
-  }
-}
-
-// mark_dead tells each step which slots it is the last to need, so that their
-// memory serves the next activations.
-void mark_dead(std::vector<Step> &steps, int64_t slots) {
-  std::vector<bool> needed(slots, false);
-  for (auto s = steps.rbegin(); s != steps.rend(); ++s) {
-    if (s->kind != TL_STEP_POOL_LINEAR) {
-      if (!needed[s->output]) s->dead.push_back(s->output);
-      needed[s->output] = false;
-    }
-    for (int64_t slot : {s->input, s->residual}) {
-      if (slot < 0) continue;
-      if (!needed[slot] && slot != s->output) s->dead.push_back(slot);
-      needed[slot] = true;
     }
   }
 }

@@ -15,6 +15,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include "../dead.h"
 #include "../guard.h"
 
 namespace torchlit::cuda {
@@ -92,7 +93,7 @@ Program::Program(const tl_engine_config &c, const tl_cuda_options &o, const tl_s
     steps_.push_back(std::move(step));
   }
   fold_shortcuts();
-  mark_dead();
+  mark_dead(steps_, config_.slots);
   stem_weight_ = steps_[0].weight;
   for (Step &s : steps_) {
     if (s.kind != TL_STEP_CONV) continue;
@@ -130,23 +131,6 @@ void Program::fold_shortcuts() {
     if (!to) continue;
     to->bias = to->bias.add(from.bias);
     from.bias = at::Tensor();
-  }
-}
-
-// mark_dead tells each step which slots it is the last to need, so that their memory
-// serves the next activations.
-void Program::mark_dead() {
-  std::vector<bool> needed(config_.slots, false);
-  for (auto s = steps_.rbegin(); s != steps_.rend(); ++s) {
-    if (s->kind != TL_STEP_POOL_LINEAR) {
-      if (!needed[s->output]) s->dead.push_back(s->output);
-      needed[s->output] = false;
-    }
-    for (int64_t slot : {s->input, s->residual}) {
-      if (slot < 0) continue;
-      if (!needed[slot] && slot != s->output) s->dead.push_back(slot);
-      needed[slot] = true;
-    }
   }
 }
 

@@ -70,7 +70,6 @@ private:
   bool same_pools(const Kernels &) const;
   void plain_stage(const at::Tensor &images, at::Tensor &staged) const;
   void fold_shortcuts();
-  void mark_dead();
   at::Tensor convolve(const Step &, const at::Tensor &x, const at::Tensor &residual) const;
   at::Tensor fused(const Step &, const at::Tensor &x, const at::Tensor &residual) const;
   // The pixels within staged as [n, height, width, 3], or cut up as Stem::blocks has them.
