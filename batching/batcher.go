@@ -20,7 +20,8 @@ type Batcher[In, Out any] struct {
 
 	mu struct {
 		sync.Mutex
-		wake              sync.Cond // for idle runners: an item came, or draining began
+		wake              []sync.Cond // by runner, which waits for it while it is asleep
+		asleep            []bool      // by runner: nobody has woken it since it found nothing to do
 		normal            line[In, Out]
 		low               line[In, Out]
 		seq               uint64
@@ -48,7 +49,11 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 	}
 	b := &Batcher[In, Out]{cfg: cfg, epoch: time.Now(), stopped: make(chan struct{})}
 	b.pool.New = func() any { return &item[In, Out]{done: make(chan struct{}, 1)} }
-	b.mu.wake.L = &b.mu
+	b.mu.asleep = make([]bool, cfg.Runners)
+	b.mu.wake = make([]sync.Cond, cfg.Runners)
+	for i := range b.mu.wake {
+		b.mu.wake[i].L = &b.mu
+	}
 	b.mu.costs = newCosts(cfg.MaxBatch, cfg.Buckets, cfg.LatencyTarget)
 	b.mu.until = slices.Repeat([]moment{never}, cfg.Runners)
 	b.mu.free = make([]moment, 0, cfg.Runners)
@@ -120,7 +125,11 @@ func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
 	}
 	b.mu.Lock()
 	why, err := b.admitLocked(it, it.enqueued)
-	depth, idle := b.waitingLocked(), b.mu.idle
+	depth := b.waitingLocked()
+	var sleeper *sync.Cond
+	if err == nil {
+		sleeper = b.wakeLocked()
+	}
 	b.mu.Unlock()
 
 	// NB: from here on an accepted item belongs to whoever takes it.
@@ -128,13 +137,24 @@ func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
 		it.refuse(why, err)
 		return false
 	}
-	if idle > 0 {
-		b.mu.wake.Signal()
+	if sleeper != nil {
+		sleeper.Signal()
 	}
 	if f := b.cfg.Observer.Enqueued; f != nil {
 		f(depth)
 	}
 	return true
+}
+
+// wakeLocked wakes the first runner that is asleep: the caller signals what is returned, which may be nil. So a lone caller's
+// items all go to runner 0, whose memory is warm, and which may be another kind than those that join it under load.
+func (b *Batcher[In, Out]) wakeLocked() *sync.Cond {
+	i := slices.Index(b.mu.asleep, true)
+	if i < 0 {
+		return nil
+	}
+	b.mu.asleep[i] = false
+	return &b.mu.wake[i]
 }
 
 // lineLocked returns the line of a priority; whatever is not Low is Normal.

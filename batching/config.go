@@ -25,6 +25,12 @@ type Breaker interface {
 	Broken() bool
 }
 
+// Gate is implemented by a Runner that may have to wait for other runners before it can run a batch. Enter is called before a
+// Run is timed, so that the wait counts as time in the queue and not as what a batch costs; its error is the batch's.
+type Gate interface {
+	Enter() error
+}
+
 // Config says what to run and within which limits.
 type Config[In, Out any] struct {
 	// NewRunner makes runner i, 0 ≤ i < Runners, on the thread that will use it. Open calls it for one runner after the other, so

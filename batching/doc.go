@@ -91,7 +91,7 @@
 // # Invariants
 //
 //   - Every call of Do returns exactly once, with a result, the error of its own item's run, or the reason why there was no run.
-//   - While anything waits, no runner is idle.
+//   - While anything waits, no runner is idle; of several idle ones the first is given work.
 //   - A caller that gives up never blocks a batch, and is never made to wait for one.
 //   - The batcher calls Config.Release exactly once for each item given to Do, when it will not touch the item any more.
 //   - An item shares the fate of its batch only if it succeeds. The items of a batch that failed run again one by one, so that

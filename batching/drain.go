@@ -37,8 +37,11 @@ func (b *Batcher[In, Out]) Close() {
 func (b *Batcher[In, Out]) refuseNew() {
 	b.mu.Lock()
 	b.mu.draining = true
+	clear(b.mu.asleep)
 	b.mu.Unlock()
-	b.mu.wake.Broadcast()
+	for i := range b.mu.wake {
+		b.mu.wake[i].Signal()
+	}
 }
 
 func (b *Batcher[In, Out]) refuseQueued() int {

@@ -82,7 +82,9 @@ func perItem(d time.Duration) func(int) time.Duration {
 
 func mustOpen(t *testing.T, f *fake, cfg Config[int, int]) *Batcher[int, int] {
 	t.Helper()
-	cfg.NewRunner = f.newRunner
+	if cfg.NewRunner == nil {
+		cfg.NewRunner = f.newRunner
+	}
 	cfg.Release = f.released
 	b, err := Open(cfg)
 	if err != nil {

@@ -1,5 +1,7 @@
 package batching
 
+import "sync"
+
 // take waits for items and returns the next batch for w's runner, in the buffer of w, and why it has its size. It returns an empty
 // batch when there will be no more.
 func (b *Batcher[In, Out]) take(w *worker[In, Out]) ([]*item[In, Out], Reason) {
@@ -12,15 +14,19 @@ func (b *Batcher[In, Out]) take(w *worker[In, Out]) ([]*item[In, Out], Reason) {
 		if n := len(batch); n > 0 {
 			reason := b.reasonLocked(n, why, waited)
 			b.mu.until[w.i] = max(1, now+b.mu.costs.typical(n, now))
-			depth, more := b.waitingLocked(), b.waitingLocked() > 0 && b.mu.idle > 0
+			depth := b.waitingLocked()
+			var sleeper *sync.Cond
+			if depth > 0 {
+				sleeper = b.wakeLocked()
+			}
 			b.mu.Unlock()
 
 			if waited {
 				w.free = now
 			}
 			w.backlog = !waited || depth > 0
-			if more {
-				b.mu.wake.Signal()
+			if sleeper != nil {
+				sleeper.Signal()
 			}
 			b.inFlight.Add(int64(n))
 			if f := b.cfg.Observer.Dequeued; f != nil {
@@ -34,7 +40,9 @@ func (b *Batcher[In, Out]) take(w *worker[In, Out]) ([]*item[In, Out], Reason) {
 		}
 		waited = true
 		b.mu.idle++
-		b.mu.wake.Wait()
+		for b.mu.asleep[w.i] = true; b.mu.asleep[w.i]; {
+			b.mu.wake[w.i].Wait()
+		}
 		b.mu.idle--
 	}
 }

@@ -115,8 +115,11 @@ func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
 		w.in[i] = it.in
 		first = min(first, it.enqueued)
 	}
+	err := w.enter()
 	start := w.b.now()
-	err := w.call(n)
+	if err == nil {
+		err = w.call(n)
+	}
 	end := w.b.now()
 	if err == nil {
 		for i, it := range items {
@@ -137,14 +140,27 @@ func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
 	return err
 }
 
-// call calls the runner and turns a panic into an error.
+// enter waits until the runner can run.
+func (w *worker[In, Out]) enter() (err error) {
+	g, ok := w.runner.(Gate)
+	if !ok {
+		return nil
+	}
+	defer contain(&err)
+	return g.Enter()
+}
+
+// call calls the runner.
 func (w *worker[In, Out]) call(n int) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{v, debug.Stack()}
-		}
-	}()
+	defer contain(&err)
 	return w.runner.Run(w.in[:n:n], w.out[:n:n])
+}
+
+// contain, when deferred, makes a panic an error.
+func contain(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{v, debug.Stack()}
+	}
 }
 
 // repair replaces the runner if it says that it is broken.

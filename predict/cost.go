@@ -35,10 +35,6 @@ func (t costTable) of(n int) time.Duration {
 	return last.took * time.Duration(n) / time.Duration(last.n)
 }
 
-// warmBudget is when a warm-up stops trying larger batches. Their cost is then
-// taken in proportion.
-const warmBudget = 3 * time.Second
-
 // Runs of a size that are timed: their median counts. A size that takes long is timed
 // once, since what disturbs a run does not last so long.
 const (
@@ -49,7 +45,7 @@ const (
 // warm runs batches of rising size: a few untimed runs of each, in which code is
 // generated and memory touched, then some that are measured. The measurement keeps
 // the rising order that a cost must have.
-func (r *Runner) warm(untimed int) (costTable, error) {
+func (r *Runner) warm(w warming) (costTable, error) {
 	var table costTable
 	begin := time.Now()
 	logits := make([]float32, r.maxBatch*r.classes)
@@ -63,7 +59,7 @@ func (r *Runner) warm(untimed int) (costTable, error) {
 		return time.Since(start), err
 	}
 	for n := 1; ; n = min(2*n, r.maxBatch) {
-		for range untimed {
+		for range w.untimed {
 			if _, err := run(n); err != nil {
 				return nil, err
 			}
@@ -84,7 +80,7 @@ func (r *Runner) warm(untimed int) (costTable, error) {
 			took = max(took, table[len(table)-1].took)
 		}
 		table = append(table, costPoint{n, took})
-		if n == r.maxBatch || time.Since(begin) > warmBudget {
+		if n == r.maxBatch || time.Since(begin) > w.budget {
 			return table, nil
 		}
 	}

@@ -1,6 +1,10 @@
 package predict
 
-import "github.com/torchlit/torchlit/torch/engine"
+import (
+	"time"
+
+	"github.com/torchlit/torchlit/torch/engine"
+)
 
 // executor runs batches for one goroutine: the native engine, or a TorchScript
 // module. images are n·height·width·3 bytes, planes n·3·height·width floats that
@@ -25,8 +29,14 @@ type stager interface {
 // last of them is closed, too.
 type network interface {
 	share() (executor, error)
-	untimed() int // runs of a size before its time means something
+	warming() warming
 	Close()
+}
+
+// warming is how its runners warm up.
+type warming struct {
+	untimed int           // runs of a size before its time means something
+	budget  time.Duration // when larger sizes are left out; their cost is then taken in proportion
 }
 
 // fused is a network that the native engine runs.
@@ -34,5 +44,7 @@ type fused struct{ *engine.Engine }
 
 func (f fused) share() (executor, error) { return f.Share() }
 
-// untimed: in the first run of a size oneDNN generates code and memory is touched.
-func (fused) untimed() int { return 1 }
+// warming: in the first run of a size oneDNN generates code, weights are packed and
+// memory is touched. A server should be ready within a second; where that is not enough
+// for large sizes, their first batch takes some tens of milliseconds more.
+func (fused) warming() warming { return warming{1, 150 * time.Millisecond} }

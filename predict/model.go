@@ -41,8 +41,8 @@ type Options struct {
 	Device    string // "cpu", "cuda" (all GPUs), "cuda:1", "cuda:0,1", or "auto": all GPUs if there are; default "cpu"
 	Precision string // "auto", FP32, BF16, FP16 (on GPUs) or Int8 (on the CPU); default "auto": see ChoosePrecision
 	MaxBatch  int    // largest batch that a Runner takes; default 32, on GPUs 128
-	Threads   int    // of each runner on the CPU; default: the CPUs shared out among the runners
-	Runners   int    // that will be taken; default: one for each eight CPUs, at least one; three for each GPU
+	Threads   int    // of each runner on the CPU; default: the CPUs shared out; a first runner that computes alone has more
+	Runners   int    // that will be taken; default: one for each four CPUs, at least two if there are two; three for each GPU
 
 	// Plain avoids the fused operators. Answers differ by rounding only.
 	Plain bool
@@ -54,12 +54,10 @@ type Options struct {
 
 const defaultMaxBatch = 32
 
-// cpusPerRunner: one runner on all CPUs answers a single image twice as fast as
-// two runners on half of them would, and in batches of eight is not slower
-// (ResNet18 at 224 px on two CPUs: 116 against 94 images/s one by one, 131
-// against 120 in eights). A convolution of a few images has no work for many
-// more than eight threads.
-const cpusPerRunner = 8
+// cpusPerRunner: each runner has at least so many threads, where there are as many
+// CPUs, because four threads of a batch wait for each other little yet and need less
+// memory than four batches.
+const cpusPerRunner = 4
 
 func (o *Options) validate() error {
 	if o.MaxBatch < 0 || o.Threads < 0 || o.Runners < 0 {
@@ -69,22 +67,26 @@ func (o *Options) validate() error {
 	return nil
 }
 
-// ensureCPUDefaults fills in what a model on the CPU runs with.
-func (o *Options) ensureCPUDefaults() {
+// ensureCPUDefaults fills in what a model on the CPU runs with. It returns the crew of
+// the runners, nil if the number of their threads is fixed.
+func (o *Options) ensureCPUDefaults() *crew {
 	o.Device = "cpu"
 	cpus := runtime.GOMAXPROCS(0) // knows a container's share, as NumCPU does not
 	if o.MaxBatch == 0 {
 		o.MaxBatch = defaultMaxBatch
 	}
 	if o.Runners == 0 {
-		o.Runners = (cpus + cpusPerRunner - 1) / cpusPerRunner
+		o.Runners = max(min(2, cpus), cpus/cpusPerRunner)
 		if o.Threads > 0 {
 			o.Runners = max(1, cpus/o.Threads)
 		}
 	}
-	if o.Threads == 0 {
-		o.Threads = max(1, cpus/o.Runners)
+	if o.Threads > 0 {
+		return nil
 	}
+	c := newCrew(cpus, o.Runners)
+	o.Threads = c.each
+	return c
 }
 
 // Model is a network ready to run. Its methods may be called from any goroutine
@@ -97,10 +99,12 @@ type Model struct {
 	classes int
 	folder  *modeldir.Folder // nil when there is none
 	gpus    *gpuNetwork      // shared, if it is on GPUs
+	crew    *crew            // nil: each runner has options.Threads
 
 	mu     sync.Mutex
 	shared network   // never run; the runners share its weights
-	cost   costTable // of the first runner that was made
+	made   int       // runners
+	cost   costTable // of the first of them
 }
 
 // New builds a model. The caller closes it.
@@ -164,7 +168,7 @@ func (m *Model) openGPUs(n Network, opts Options, where placement) error {
 }
 
 func (m *Model) openCPU(n Network, opts Options) error {
-	opts.ensureCPUDefaults()
+	crew := opts.ensureCPUDefaults()
 	machine, err := Supports()
 	if err != nil {
 		return err
@@ -179,7 +183,7 @@ func (m *Model) openCPU(n Network, opts Options) error {
 		return err
 	}
 	n.Weights = nil
-	m.network, m.options, m.why, m.shared = n, opts, why, fused{e}
+	m.network, m.options, m.why, m.shared, m.crew = n, opts, why, fused{e}, crew
 	return nil
 }
 
@@ -227,13 +231,18 @@ func (m *Model) ImageBytes() int { return m.network.Height * m.network.Width * 3
 // Classes is the length of one answer.
 func (m *Model) Classes() int { return m.classes }
 
-// Cost returns how long a batch of n takes, as the first Runner measured it in
-// its warm-up and interpolated between. Before there was a Runner it returns 0.
+// Cost returns how long a batch of n takes while all runners compute, going by the
+// warm-up of the first one, which was alone, and interpolated between what that
+// measured. Before there was a Runner it returns 0.
 func (m *Model) Cost() func(n int) time.Duration {
 	return func(n int) time.Duration {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		return m.cost.of(n)
+		took := m.cost.of(n)
+		if m.crew != nil { // all on the CPUs that the first had for itself
+			took *= time.Duration(m.options.Runners)
+		}
+		return took
 	}
 }
 
@@ -243,16 +252,15 @@ func (m *Model) NewRunner() (*Runner, error) {
 	if m.gpus == nil { // the thread of one on a GPU only fills and empties its buffers, and must not keep that waiting
 		yieldToServing() // before the team of threads is started, which inherits it
 	}
-	if err := engine.SetThreads(m.options.Threads); err != nil {
-		return nil, err
-	}
 	m.mu.Lock()
 	if m.shared == nil {
 		m.mu.Unlock()
 		return nil, errors.New("cannot make a runner: the model is closed")
 	}
 	e, err := m.shared.share()
-	untimed, measured := m.shared.untimed(), m.cost.known()
+	warming := m.shared.warming()
+	first := m.made == 0
+	m.made++
 	m.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -265,17 +273,34 @@ func (m *Model) NewRunner() (*Runner, error) {
 	if r.stager, stages = e.(stager); !stages {
 		r.staging = make([]byte, m.options.MaxBatch*m.ImageBytes())
 	}
-	cost, err := r.warm(untimed)
-	if err != nil {
+	if err := r.ready(m, first, warming); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("cannot warm up: %w", err)
 	}
-	if !measured {
+	return r, nil
+}
+
+// ready sets the runner's threads and warms it up. The first of a crew does so with the
+// threads of one that is alone, the others with those that each has when all compute:
+// what is made for either serves all of them.
+func (r *Runner) ready(m *Model, first bool, w warming) error {
+	threads := m.options.Threads
+	if m.crew != nil && first {
+		threads = m.crew.alone
+	}
+	if err := engine.SetThreads(threads); err != nil {
+		return err
+	}
+	if m.crew != nil {
+		r.member = &member{crew: m.crew, lead: first, has: threads}
+	}
+	cost, err := r.warm(w)
+	if err == nil && first {
 		m.mu.Lock()
 		m.cost = cost
 		m.mu.Unlock()
 	}
-	return r, nil
+	return err
 }
 
 // Close frees the model's share of the weights. Closing twice does nothing.

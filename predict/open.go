@@ -89,7 +89,7 @@ func openScriptModel(folder *modeldir.Folder, opts Options) (*Model, error) {
 			return nil, fmt.Errorf("cannot serve model folder %q: %w", folder.Dir, err)
 		}
 	}
-	opts.ensureCPUDefaults()
+	crew := opts.ensureCPUDefaults()
 	switch opts.Precision {
 	case "", "auto", FP32:
 		opts.Precision = FP32
@@ -108,7 +108,10 @@ func openScriptModel(folder *modeldir.Folder, opts Options) (*Model, error) {
 	if t := folder.Extras.Temperature; t != nil {
 		n.Temperature = *t
 	}
-	return &Model{network: n, options: opts, why: "a TorchScript module computes in its own", classes: folder.Config.NumClasses, shared: s, folder: folder}, nil
+	return &Model{
+		network: n, options: opts, why: "a TorchScript module computes in its own", classes: folder.Config.NumClasses,
+		shared: s, crew: crew, folder: folder,
+	}, nil
 }
 
 // Folder returns the folder that the model was opened from, nil if it was made

@@ -12,6 +12,7 @@ import (
 
 	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/torch"
+	"github.com/torchlit/torchlit/torch/engine"
 	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
@@ -139,6 +140,28 @@ func TestBatchEqualsSingles(t *testing.T) {
 	f("resnet18", resnet.ImageNetStem, 224, 11)
 	f("resnet18", resnet.CIFARStem, 32, 7)
 	f("resnet50", resnet.ImageNetStem, 64, 5)
+}
+
+// TestEverySizeHasItsWeights runs sizes and numbers of threads for which oneDNN may ask
+// for different layouts of the same weights, as engines that share them.
+func TestEverySizeHasItsWeights(t *testing.T) {
+	n := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10)
+	const largest = 9
+	plain := mustRunner(t, mustModel(t, n, Options{MaxBatch: largest, Plain: true, Threads: 1}))
+	in := images(plain, largest)
+	want := mustLogits(t, plain, in)
+	m := mustModel(t, n, Options{MaxBatch: largest, Precision: FP32, Runners: 2, Threads: 2})
+	for threads := 1; threads <= 2; threads++ {
+		r := mustRunner(t, m)
+		if err := engine.SetThreads(threads); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			for size := 1; size <= largest; size++ {
+				mustBeNear(t, mustLogits(t, r, in[:size]), want[:size], 1e-5)
+			}
+		}
+	}
 }
 
 func TestRunGivesProbabilities(t *testing.T) {

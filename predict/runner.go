@@ -12,6 +12,7 @@ import (
 // batching.Runner[[]byte, []float32].
 type Runner struct {
 	executor    executor // nil once closed
+	member      *member  // of the model's crew, if it has one
 	stager      stager   // the executor, if it is one
 	maxBatch    int
 	imageBytes  int
@@ -36,7 +37,15 @@ func (r *Runner) Logits(in [][]byte, out [][]float32) error {
 	return r.run(in, out, true)
 }
 
+// Enter waits until another runner that has more than its part of the CPUs is done, if
+// there is one. Run does so too; who times it calls Enter before. See batching.Gate.
+func (r *Runner) Enter() error { return r.member.join() }
+
 func (r *Runner) run(in [][]byte, out [][]float32, logits bool) error {
+	defer r.member.leave()
+	if err := r.member.join(); err != nil {
+		return err
+	}
 	if len(in) < 1 || len(in) > r.maxBatch {
 		return fmt.Errorf("cannot run a batch of %d images: it takes 1 to %d", len(in), r.maxBatch)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/torch"
@@ -95,8 +96,8 @@ func (s *script) share() (executor, error) {
 	return &other, nil
 }
 
-// untimed: the profiling executor compiles a shape after having seen it twice.
-func (*script) untimed() int { return 3 }
+// warming: the profiling executor compiles a shape after having seen it twice.
+func (*script) warming() warming { return warming{3, 3 * time.Second} }
 
 // Close frees the module with the last of its users.
 func (s *script) Close() {

@@ -89,8 +89,8 @@ func (p *pipeline) infer(ctx context.Context, image []byte, priority batching.Pr
 	return result, err
 }
 
-// rate is how many images a second the model's runners take in full batches, going by their warm-up. That was of one runner alone, so
-// several on the same cores take less.
+// rate is how many images a second the model's runners take in full batches, going by the warm-up. Where each has a fixed number of
+// threads that was of one runner alone, so several on the same cores take less.
 func (p *pipeline) rate() float64 {
 	chosen := p.model.Options()
 	took := p.model.Cost()(chosen.MaxBatch).Seconds()

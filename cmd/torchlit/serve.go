@@ -29,8 +29,8 @@ type serveSettings struct {
 	Precision    string        `yaml:"precision" help:"fp32, bf16, int8 (on the CPU), fp16 (on GPUs), or auto: on the CPU the fastest that it is made for and whose accuracy on this model was measured (export --int8), on GPUs the fastest whose answers are the CPU's"`
 	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch; 0 for 32, on GPUs 128"`
 	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner, or sixteen with a latency target"`
-	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each eight CPUs, or three for each GPU"`
-	Threads      int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out"`
+	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each four CPUs and at least two, or three for each GPU"`
+	Threads      int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out, of which one that computes alone has more"`
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`

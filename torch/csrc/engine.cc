@@ -10,8 +10,10 @@
 // A batch larger than the program's chunk runs as several chunks of nearly equal
 // size: see max_activation_bytes.
 #include <algorithm>
+#include <map>
 #include <numeric>
 
+#include <ATen/Parallel.h>
 #include <ATen/cpu/Utils.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/empty.h>
@@ -25,6 +27,10 @@
 struct tl_engine {
   std::shared_ptr<const torchlit::Program> program;
   at::Tensor staging; // [chunk, 3, H, W], channels last
+
+  // The convolutions' weights by threads, batch and step; made when a batch of a size
+  // is first run on so many threads.
+  std::map<int, std::vector<std::vector<at::Tensor>>> packed;
 };
 
 namespace torchlit {
@@ -76,9 +82,23 @@ at::Tensor stage(tl_engine &e, const float *planes, int64_t n) {
   return staged;
 }
 
-at::Tensor convolve(const Step &s, const at::Tensor &x, const at::Tensor &residual) {
-  if (auto *bytes = std::get_if<ByteConvolution>(&s.convolution)) return (*bytes)(x, residual);
-  at::Tensor y = std::get<Convolution>(s.convolution)(x, residual);
+// packed returns the weights of the steps for n images.
+const std::vector<at::Tensor> &packed(tl_engine &e, int64_t n) {
+  std::vector<std::vector<at::Tensor>> &sizes = e.packed[at::get_num_threads()];
+  if (static_cast<int64_t>(sizes.size()) <= n) sizes.resize(n + 1);
+  if (!sizes[n].empty()) return sizes[n];
+  std::vector<at::Tensor> weights;
+  for (const Step &s : e.program->steps) {
+    weights.emplace_back();
+    if (auto *c = std::get_if<Convolution>(&s.convolution)) weights.back() = c->weight(n);
+    if (auto *c = std::get_if<ByteConvolution>(&s.convolution)) weights.back() = c->weight(n);
+  }
+  return sizes[n] = std::move(weights);
+}
+
+at::Tensor convolve(const Step &s, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) {
+  if (auto *bytes = std::get_if<ByteConvolution>(&s.convolution)) return (*bytes)(x, weight, residual);
+  at::Tensor y = std::get<Convolution>(s.convolution)(x, weight, residual);
   return s.to.bytes() ? quantize(y, s.to) : y;
 }
 
@@ -108,12 +128,13 @@ void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits, Trac
   const Program &p = *e.program;
   std::vector<at::Tensor> slots(p.config.slots);
   slots[0] = stage(e, images, n);
+  auto weight = packed(e, n).begin();
   for (const Step &s : p.steps) {
-    const at::Tensor &x = slots[s.input];
+    const at::Tensor &x = slots[s.input], &w = *weight++;
     switch (s.kind) {
     case TL_STEP_CONV: {
       at::Tensor residual = s.residual < 0 ? at::Tensor() : slots[s.residual];
-      slots[s.output] = convolve(s, x, residual);
+      slots[s.output] = convolve(s, x, w, residual);
       break;
     }
     case TL_STEP_MAXPOOL: slots[s.output] = max_pool(x, s); break;
@@ -159,12 +180,12 @@ int32_t engine_open(const tl_engine_config *config, const tl_step *steps, int64_
                     tl_engine **out, tl_error *err) {
   return guard(err, [&] {
     c10::InferenceMode inference;
-    *out = new tl_engine{std::make_shared<const Program>(*config, steps, nsteps), {}};
+    *out = new tl_engine{std::make_shared<const Program>(*config, steps, nsteps), {}, {}};
   });
 }
 
 int32_t engine_share(const tl_engine *engine, tl_engine **out, tl_error *err) {
-  return guard(err, [&] { *out = new tl_engine{engine->program, {}}; });
+  return guard(err, [&] { *out = new tl_engine{engine->program, {}, {}}; });
 }
 
 int32_t engine_run(tl_engine *engine, const uint8_t *images, int64_t n, float *logits,

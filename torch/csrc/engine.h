@@ -3,7 +3,9 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -31,56 +33,86 @@ struct Shape {
 // find looks up an operator that a libtorch may lack.
 std::optional<c10::OperatorHandle> find(const char *name, const char *overload);
 
-// Convolution is a step's convolution in floating point with its weight in the
-// layout that suits this machine, the addition of the residual and the rectifier
-// included.
+// Packings are a convolution's weight in the blocked layouts that oneDNN computes on.
+//
+// Which layout it asks for depends on the processor, the image, the number of threads
+// and the batch: one with VNNI and AMX asks for the same whatever the batch, one with
+// AVX2 alone for up to two, of which the second may be for every other small batch.
+// On the wrong one oneDNN reorders the weight in each run, which for one image on two
+// threads took half of the time (ResNet18, 32 px: 31 ms instead of 11). So each size
+// gets its own, and sizes that ask for the same share it. May be used by many threads
+// at once.
+class Packings {
+public:
+  // Of the operator that packs; arguments are all but the last, the input's shape. Its
+  // first is the weight as it is, which is kept for sizes that come later.
+  Packings(c10::OperatorHandle, torch::jit::Stack arguments, const Shape &in);
+
+  // The weight for so many images, run on as many threads as the caller has.
+  at::Tensor of(int64_t batch);
+
+private:
+  struct Layout {
+    std::string description; // by oneDNN; empty: this libtorch does not tell
+    at::Tensor weight;
+  };
+  std::mutex mutex_;
+  std::vector<Layout> layouts_;
+  c10::OperatorHandle pack_;
+  torch::jit::Stack arguments_;
+  Shape in_;
+};
+
+// Convolution is a step's convolution in floating point, the addition of the residual
+// and the rectifier included.
 //
 // oneDNN does all three in one pass over the output, which otherwise goes
 // through memory three times. Its operators are private to libtorch (namespace
 // mkldnn, absent where libtorch is built without oneDNN), so they are called
 // through the dispatcher; when they are absent, or plain is asked for, the same
 // is done with public ones.
-//
-// The weight is packed once, for a given batch size, and other sizes run on the
-// same packing: oneDNN asks for the same blocked layout whatever the batch. With
-// ResNet18 at 224 px, batches of 1 and of 8 on weights packed for the other size
-// were as fast as on their own, within 5 %; if a layout ever differed, oneDNN
-// would reorder the weight in each run, slower but right.
 class Convolution {
 public:
-  Convolution(const tl_step &, const Shape &in, int64_t batch, at::ScalarType type, bool plain);
+  Convolution(const tl_step &, const Shape &in, at::ScalarType type, bool plain);
+
+  // The weight with which so many images are to be convolved on this thread.
+  at::Tensor weight(int64_t batch) const { return packings_ ? packings_->of(batch) : weight_; }
 
   // Computes x * weight + bias (+ residual) and rectifies. With a residual the
   // result may be the residual's own memory, overwritten.
-  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor operator()(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
 
 private:
-  at::Tensor fused(const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
-  at::Tensor weight_, bias_;
+  std::unique_ptr<Packings> packings_; // absent: plain
+  at::Tensor weight_, bias_;           // the weight: plain
   int64_t stride_, padding_, groups_;
   bool relu_, residual_;
   std::optional<c10::OperatorHandle> op_; // absent: plain
-  torch::jit::Stack arguments_;           // of op_, after its tensors x and residual
+  torch::jit::Stack arguments_;           // of op_, after its tensors x, residual and weight
 };
 
 // ByteConvolution is a step's convolution of bytes by int8 weights: see
 // engine_int8.cc.
 class ByteConvolution {
 public:
-  ByteConvolution(const tl_step &, const Shape &in, int64_t batch, Storage input, Storage residual,
-                  Storage output, at::ScalarType type, bool plain);
+  ByteConvolution(const tl_step &, const Shape &in, Storage input, Storage residual, Storage output,
+                  at::ScalarType type, bool plain);
+
+  at::Tensor weight(int64_t batch) const { return packings_ ? packings_->of(batch) : weight_; }
 
   // Computes as Convolution does. The result of a step that stores no bytes is of
   // the program's type.
-  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor operator()(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
 
 private:
-  at::Tensor fused(const at::Tensor &x, const at::Tensor &residual) const;
+  at::Tensor fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
-  at::Tensor weight_, scales_, bias_; // plain: the weight's values as floats
+  std::unique_ptr<Packings> packings_; // absent: plain
+  at::Tensor weight_, scales_, bias_;  // the weight: plain, its values as floats
   int64_t stride_, padding_, groups_;
   bool relu_, residual_;
   Storage input_, added_, output_;
@@ -126,7 +158,8 @@ struct Stem {
   static at::Tensor weight(const at::Tensor &);
 };
 
-// Program is immutable once built, so any number of engines may run it at once.
+// Program is immutable once built, but for packings that are added, so any number of
+// engines may run it at once.
 struct Program {
   Program(const tl_engine_config &, const tl_step *, int64_t n);
 

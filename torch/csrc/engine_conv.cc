@@ -11,23 +11,40 @@ namespace {
 using c10::IValue;
 using Pair = std::vector<int64_t>;
 
-// pack brings the weight into oneDNN's blocked layout.
-at::Tensor pack(const c10::OperatorHandle &reorder, const at::Tensor &weight, int64_t padding,
-                int64_t stride, int64_t groups, const Shape &in, int64_t batch) {
-  torch::jit::Stack stack{weight,          Pair{padding, padding},
-                          Pair{stride, stride}, Pair{1, 1},
-                          groups,          Pair{batch, in.c, in.h, in.w}};
-  reorder.callBoxed(stack);
-  return stack[0].toTensor();
+// describe returns oneDNN's description of a packed weight's layout.
+std::string describe(const at::Tensor &weight) {
+  static const auto op = find("mkldnn::_get_mkldnn_serialized_md", "");
+  if (!op) return {};
+  torch::jit::Stack stack{weight};
+  op->callBoxed(stack);
+  const at::Tensor bytes = stack[0].toTensor().contiguous();
+  return {static_cast<const char *>(bytes.const_data_ptr()), bytes.nbytes()};
 }
 
 } // namespace
+
+Packings::Packings(c10::OperatorHandle pack, torch::jit::Stack arguments, const Shape &in)
+    : pack_(pack), arguments_(std::move(arguments)), in_(in) {}
+
+at::Tensor Packings::of(int64_t batch) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!layouts_.empty() && layouts_[0].description.empty()) return layouts_[0].weight;
+  torch::jit::Stack stack = arguments_;
+  stack.emplace_back(Pair{batch, in_.c, in_.h, in_.w});
+  pack_.callBoxed(stack);
+  Layout made{describe(stack[0].toTensor()), stack[0].toTensor()};
+  for (const Layout &l : layouts_) {
+    if (l.description == made.description) return l.weight;
+  }
+  layouts_.push_back(made);
+  return made.weight;
+}
 
 std::optional<c10::OperatorHandle> find(const char *name, const char *overload) {
   return c10::Dispatcher::singleton().findSchema({name, overload});
 }
 
-Convolution::Convolution(const tl_step &s, const Shape &in, int64_t batch, at::ScalarType type, bool plain)
+Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type, bool plain)
     : weight_(borrow(s.weight).detach().to(type)), bias_(borrow(s.bias).detach().to(type)), stride_(s.stride),
       padding_(s.padding), groups_(s.groups), relu_(s.relu != 0), residual_(s.residual >= 0) {
   auto reorder = find("mkldnn::_reorder_convolution_weight", "");
@@ -38,9 +55,11 @@ Convolution::Convolution(const tl_step &s, const Shape &in, int64_t batch, at::S
     weight_ = weight_.contiguous(at::MemoryFormat::ChannelsLast);
     return;
   }
-  weight_ = pack(*reorder, weight_.contiguous(), padding_, stride_, groups_, in, batch);
-  arguments_ = {weight_,  bias_, Pair{padding_, padding_}, Pair{stride_, stride_}, Pair{1, 1},
-                groups_};
+  const Pair padding{padding_, padding_}, stride{stride_, stride_}, dilation{1, 1};
+  packings_ = std::make_unique<Packings>(
+      *reorder, torch::jit::Stack{weight_.contiguous(), padding, stride, dilation, groups_}, in);
+  weight_.reset();
+  arguments_ = {bias_, padding, stride, dilation, groups_};
   const c10::impl::GenericList no_scalars(c10::OptionalType::create(c10::NumberType::get()));
   if (residual_) {
     IValue unary = relu_ ? IValue("relu") : IValue();
@@ -50,15 +69,17 @@ Convolution::Convolution(const tl_step &s, const Shape &in, int64_t batch, at::S
   }
 }
 
-at::Tensor Convolution::operator()(const at::Tensor &x, const at::Tensor &residual) const {
-  return op_ ? fused(x, residual) : plain(x, residual);
+at::Tensor Convolution::operator()(const at::Tensor &x, const at::Tensor &weight,
+                                   const at::Tensor &residual) const {
+  return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 
-at::Tensor Convolution::fused(const at::Tensor &x, const at::Tensor &residual) const {
+at::Tensor Convolution::fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const {
   torch::jit::Stack stack;
-  stack.reserve(arguments_.size() + 2);
+  stack.reserve(arguments_.size() + 3);
   if (residual_) stack.emplace_back(residual);
   stack.emplace_back(x);
+  stack.emplace_back(weight);
   stack.insert(stack.end(), arguments_.begin(), arguments_.end());
   op_->callBoxed(stack);
   return std::move(stack[0]).toTensor();

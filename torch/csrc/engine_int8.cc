@@ -64,8 +64,8 @@ at::Tensor Stem::weight(const at::Tensor &w) {
   return out;
 }
 
-ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, int64_t batch, Storage input,
-                                 Storage residual, Storage output, at::ScalarType type, bool plain)
+ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage input, Storage residual,
+                                 Storage output, at::ScalarType type, bool plain)
     : bias_(borrow(s.bias).detach().clone()), stride_(s.stride), padding_(s.padding),
       groups_(s.groups), relu_(s.relu != 0), residual_(s.residual >= 0), input_(input),
       added_(residual), output_(output), type_(output.bytes() ? at::kByte : type) {
@@ -80,13 +80,14 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, int64_t batc
     return;
   }
   const Pair stride{stride_, stride_}, padding{padding_, padding_}, dilation{1, 1};
-  torch::jit::Stack stack{weight_.to(at::kChar), scales_, input_.scale, input_.zero, stride, padding,
-                          dilation, groups_, Pair{batch, in.c, in.h, in.w}};
-  prepack->callBoxed(stack);
-  weight_ = stack[0].toTensor();
+  packings_ = std::make_unique<Packings>(
+      *prepack,
+      torch::jit::Stack{weight_.to(at::kChar), scales_, input_.scale, input_.zero, stride, padding, dilation, groups_},
+      in);
+  weight_.reset();
   const at::Tensor zeros = at::zeros({scales_.size(0)}, at::kInt);
   const double scale = output_.bytes() ? output_.scale : 1;
-  arguments_ = {input_.scale, input_.zero, weight_, scales_, zeros};
+  arguments_ = {input_.scale, input_.zero, IValue(), scales_, zeros};
   torch::jit::Stack rest{bias_, stride, padding, dilation, groups_, scale, output_.zero,
                          static_cast<int64_t>(type_)};
   if (residual_) { // qaccum stands before the bias
@@ -99,16 +100,19 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, int64_t batc
   arguments_.insert(arguments_.end(), rest.begin(), rest.end());
 }
 
-at::Tensor ByteConvolution::operator()(const at::Tensor &x, const at::Tensor &residual) const {
-  return op_ ? fused(x, residual) : plain(x, residual);
+at::Tensor ByteConvolution::operator()(const at::Tensor &x, const at::Tensor &weight,
+                                       const at::Tensor &residual) const {
+  return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 
-at::Tensor ByteConvolution::fused(const at::Tensor &x, const at::Tensor &residual) const {
-  constexpr size_t accumulator = 6; // place of qaccum, with x before all arguments
+at::Tensor ByteConvolution::fused(const at::Tensor &x, const at::Tensor &weight,
+                                  const at::Tensor &residual) const {
+  constexpr size_t packed = 3, accumulator = 6; // places of the weight and of qaccum, with x before all arguments
   torch::jit::Stack stack;
   stack.reserve(arguments_.size() + 1);
   stack.emplace_back(x);
   stack.insert(stack.end(), arguments_.begin(), arguments_.end());
+  stack[packed] = weight;
   if (residual_) stack[accumulator] = residual;
   op_->callBoxed(stack);
   return std::move(stack[0]).toTensor();

@@ -193,7 +193,6 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
   const std::vector<int64_t> &dead = steps[0].dead; // the images must be: Stem has another shape
   stem = images.bytes() && !c.plain && Stem::fits(list[0], inputs[0]) &&
          std::find(dead.begin(), dead.end(), 0) != dead.end();
-  const int64_t batch = std::min<int64_t>(chunk, 8);
   for (int64_t i = 0; i < n; i++) {
     tl_step s = list[i];
     Step &step = steps[i];
@@ -205,10 +204,9 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
       inputs[0] = Stem::shape(inputs[0]);
     }
     if (s.kind == TL_STEP_CONV && step.from.bytes()) {
-      step.convolution.emplace<ByteConvolution>(s, inputs[i], batch, step.from, residuals[i], step.to,
-                                                type, c.plain != 0);
+      step.convolution.emplace<ByteConvolution>(s, inputs[i], step.from, residuals[i], step.to, type, c.plain != 0);
     } else if (s.kind == TL_STEP_CONV) {
-      step.convolution.emplace<Convolution>(s, inputs[i], batch, type, c.plain != 0);
+      step.convolution.emplace<Convolution>(s, inputs[i], type, c.plain != 0);
     } else if (s.kind == TL_STEP_POOL_LINEAR) {
       step.weight = borrow(s.weight).detach().clone();
       step.bias = borrow(s.bias).detach().clone();
