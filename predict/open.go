@@ -102,6 +102,8 @@ func openScriptModel(folder *modeldir.Folder, opts Options) (*Model, error) {
 	}
 	if !batches {
 		opts.MaxBatch = 1
+	} else if opts.MaxBatch == 0 {
+		opts.MaxBatch = defaultMaxBatch
 	}
 	p := folder.Preprocess()
 	n := Network{Width: p.Width, Height: p.Height, Mean: p.Mean, Std: p.Std, Temperature: 1}

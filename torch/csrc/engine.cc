@@ -210,6 +210,10 @@ int32_t engine_shapes(const tl_engine *engine, int64_t *shapes, int64_t n, tl_er
   });
 }
 
+int32_t engine_chunk(const tl_engine *engine, int64_t *n, tl_error *err) {
+  return guard(err, [&] { *n = engine->program->chunk; });
+}
+
 int32_t engine_trace(tl_engine *engine, const uint8_t *images, int64_t n, float *results,
                      int64_t length, tl_error *err) {
   return guard(err, [&] {

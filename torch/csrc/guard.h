@@ -147,6 +147,7 @@ int32_t engine_share(const tl_engine *, tl_engine **, tl_error *);
 int32_t engine_run(tl_engine *, const uint8_t *, int64_t, float *, tl_error *);
 int32_t engine_run_planes(tl_engine *, const float *, int64_t, float *, tl_error *);
 int32_t engine_shapes(const tl_engine *, int64_t *, int64_t, tl_error *);
+int32_t engine_chunk(const tl_engine *, int64_t *, tl_error *);
 int32_t engine_trace(tl_engine *, const uint8_t *, int64_t, float *, int64_t, tl_error *);
 int32_t engine_precision(int64_t, int32_t *, int32_t *, tl_error *);
 int32_t engine_close(tl_engine *, tl_error *);

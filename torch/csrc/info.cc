@@ -71,7 +71,7 @@ extern "C" const tl_api *tl_get_api(int64_t abi) {
       module_load, module_free, module_save, module_to, module_train, module_call,
       module_list, results_free,
       engine_open, engine_share, engine_run, engine_run_planes,
-      engine_shapes, engine_trace, engine_precision, engine_close, image_resize,
+      engine_shapes, engine_chunk, engine_trace, engine_precision, engine_close, image_resize,
       mailbox_new, mailbox_take, mailbox_answer, mailbox_close, mailbox_free,
       buckets_new, buckets_sync, buckets_wait, buckets_free,
       syncnorm_local, syncnorm_apply,

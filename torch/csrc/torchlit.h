@@ -26,7 +26,7 @@ extern "C" {
 // TL_ABI changes whenever tl_api or a struct below does, so that a stale native
 // library is refused with a sentence and not with a crash. headerABI in
 // torch/internal/libtorch changes with it.
-#define TL_ABI 7
+#define TL_ABI 8
 #define TL_MAX_DIMS 16
 
 typedef struct tl_tensor tl_tensor; // a c10::TensorImpl with one reference
@@ -300,6 +300,10 @@ typedef struct tl_api {
   // every step's result as floats, one step behind the other, each
   // [n, height, width, channels].
   int32_t (*engine_shapes)(const tl_engine *, int64_t *shapes, int64_t n, tl_error *);
+
+  // engine_chunk writes how many images are computed at once: a larger batch runs in
+  // several pieces, and is no faster for each image.
+  int32_t (*engine_chunk)(const tl_engine *, int64_t *n, tl_error *);
   int32_t (*engine_trace)(tl_engine *, const uint8_t *images, int64_t n, float *results,
                           int64_t length, tl_error *);
   // Whether this library and CPU can run a precision, and run it well.

@@ -116,6 +116,14 @@ func (e *Engine) Shapes(n int) ([][3]int64, error) {
 	return shapes, do("engine_shapes", func(t *errorText) int32 { return rawEngineShapes(e.p, shapes, t) })
 }
 
+// Chunk returns how many images are computed at once: a larger batch runs in several
+// pieces, and is no faster for each image.
+func (e *Engine) Chunk() (n int64, err error) {
+	e.mustBeOpen()
+	err = do("engine_chunk", func(t *errorText) int32 { return rawEngineChunk(e.p, &n, t) })
+	return n, err
+}
+
 // Trace is Run that writes the result of every step, one behind the other, each as
 // [n, height, width, channels]. It is for comparing and calibrating: it runs the
 // batch at once, however large, and is slow.

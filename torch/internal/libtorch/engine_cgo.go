@@ -9,6 +9,7 @@ static int32_t tl_engine_open(const tl_api *a, const tl_engine_config *c, const 
 static int32_t tl_engine_share(const tl_api *a, const tl_engine *g, tl_engine **out, tl_error *e) { return a->engine_share(g, out, e); }
 static int32_t tl_engine_run(const tl_api *a, tl_engine *g, const uint8_t *images, int64_t n, float *logits, tl_error *e) { return a->engine_run(g, images, n, logits, e); }
 static int32_t tl_engine_run_planes(const tl_api *a, tl_engine *g, const float *planes, int64_t n, float *logits, tl_error *e) { return a->engine_run_planes(g, planes, n, logits, e); }
+static int32_t tl_engine_chunk(const tl_api *a, const tl_engine *g, int64_t *n, tl_error *e) { return a->engine_chunk(g, n, e); }
 static int32_t tl_engine_shapes(const tl_api *a, const tl_engine *g, int64_t *shapes, int64_t n, tl_error *e) { return a->engine_shapes(g, shapes, n, e); }
 static int32_t tl_engine_trace(const tl_api *a, tl_engine *g, const uint8_t *images, int64_t n, float *results, int64_t length, tl_error *e) { return a->engine_trace(g, images, n, results, length, e); }
 static int32_t tl_engine_precision(const tl_api *a, int64_t precision, int32_t *runs, int32_t *fast, tl_error *e) { return a->engine_precision(precision, runs, fast, e); }
@@ -57,6 +58,10 @@ func rawEngineRun(engine unsafe.Pointer, images []byte, n int64, logits []float3
 func rawEngineRunPlanes(engine unsafe.Pointer, planes []float32, n int64, logits []float32, e *errorText) int32 {
 	return int32(C.tl_engine_run_planes(table, (*C.tl_engine)(engine), (*C.float)(unsafe.SliceData(planes)), C.int64_t(n),
 		(*C.float)(unsafe.SliceData(logits)), e.c()))
+}
+
+func rawEngineChunk(engine unsafe.Pointer, n *int64, e *errorText) int32 {
+	return int32(C.tl_engine_chunk(table, (*C.tl_engine)(engine), (*C.int64_t)(unsafe.Pointer(n)), e.c()))
 }
 
 func rawEngineShapes(engine unsafe.Pointer, shapes [][3]int64, e *errorText) int32 {

@@ -127,6 +127,7 @@ func rawEngineRunPlanes(unsafe.Pointer, []float32, int64, []float32, *errorText)
 	panic(unreachable)
 }
 
+func rawEngineChunk(unsafe.Pointer, *int64, *errorText) int32      { panic(unreachable) }
 func rawEngineShapes(unsafe.Pointer, [][3]int64, *errorText) int32 { panic(unreachable) }
 
 func rawEngineTrace(unsafe.Pointer, []byte, int64, []float32, *errorText) int32 {
