@@ -13,8 +13,6 @@ type costPoint struct {
 	took time.Duration
 }
 
-func (t costTable) known() bool { return len(t) > 0 }
-
 // of interpolates between the two measured sizes around n, and beyond the last
 // one goes on in proportion.
 func (t costTable) of(n int) time.Duration {

@@ -271,8 +271,7 @@ func (m *Model) NewRunner() (*Runner, error) {
 		return nil, errors.New("cannot make a runner: the model is closed")
 	}
 	e, err := m.shared.share()
-	warming := m.shared.warming()
-	first := m.made == 0
+	warming, place := m.shared.warming(), m.made
 	m.made++
 	m.mu.Unlock()
 	if err != nil {
@@ -286,18 +285,18 @@ func (m *Model) NewRunner() (*Runner, error) {
 	if r.stager, stages = e.(stager); !stages {
 		r.staging = make([]byte, m.options.MaxBatch*m.ImageBytes())
 	}
-	if err := r.ready(m, first, warming); err != nil {
+	if err := r.ready(m, place, warming); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("cannot warm up: %w", err)
 	}
 	return r, nil
 }
 
-// ready sets the runner's threads and warms it up. The first of a crew does so with the
-// threads of one that is alone, the others with those that each has when all compute:
-// what is made for either serves all of them.
-func (r *Runner) ready(m *Model, first bool, w warming) error {
-	threads := m.options.Threads
+// ready sets the threads of the runner that was made in such a place, from 0, and warms
+// it up. The first of a crew does so with the threads of one that is alone, the second
+// with those that each has when all compute: what is made for either serves the others.
+func (r *Runner) ready(m *Model, place int, w warming) error {
+	first, threads := place == 0, m.options.Threads
 	if m.crew != nil && first {
 		threads = m.crew.alone
 	}
@@ -306,6 +305,9 @@ func (r *Runner) ready(m *Model, first bool, w warming) error {
 	}
 	if m.crew != nil {
 		r.member = &member{crew: m.crew, lead: first, has: threads}
+		if place > 1 {
+			return nil
+		}
 	}
 	cost, err := r.warm(w)
 	if err == nil && first {

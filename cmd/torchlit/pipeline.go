@@ -32,6 +32,13 @@ type queueSettings struct {
 	target time.Duration
 }
 
+// Where nothing else is said, so many full batches for each runner may wait, and where batches are small at least as many images as
+// a hundred clients send that have one under way each.
+const (
+	queuedBatches = 4
+	leastQueue    = 128
+)
+
 func openPipeline(dir string, opts predict.Options, queue queueSettings, observer batching.Observer) (*pipeline, error) {
 	folder, err := modeldir.Open(dir)
 	if err != nil {
@@ -48,6 +55,9 @@ func openFolder(folder *modeldir.Folder, opts predict.Options, queue queueSettin
 		return nil, err
 	}
 	chosen := model.Options()
+	if queue.max == 0 && queue.target == 0 {
+		queue.max = max(leastQueue, queuedBatches*chosen.MaxBatch*chosen.Runners)
+	}
 	batcher, err := batching.Open(batching.Config[[]byte, []float32]{
 		NewRunner: func(int) (batching.Runner[[]byte, []float32], error) {
 			r, err := model.NewRunner()

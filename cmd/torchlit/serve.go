@@ -28,7 +28,7 @@ type serveSettings struct {
 	Device       string        `yaml:"device" help:"auto (all GPUs, or the CPU where there is none), cpu, cuda (all GPUs), cuda:N or cuda:N,M"`
 	Precision    string        `yaml:"precision" help:"fp32, bf16, int8 (on the CPU), fp16 (on GPUs), or auto: on the CPU the fastest that it is made for and whose accuracy on this model was measured (export --int8), on GPUs the fastest whose answers are the CPU's"`
 	MaxBatchSize int           `yaml:"max_batch_size" help:"most images in one batch; 0 for as many as the CPU computes at once, 8 to 32 by the size of the image, on GPUs 128"`
-	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner, or sixteen with a latency target"`
+	MaxQueue     int           `yaml:"max_queue" help:"most images that wait; 0 for four batches a runner and at least 128, or sixteen batches with a latency target"`
 	Runners      int           `yaml:"runners" help:"batches that run at once; 0 for one for each four CPUs and at least two, or three for each GPU"`
 	Threads      int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out, of which one that computes alone has more"`
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -58,6 +59,7 @@ private:
   };
   std::mutex mutex_;
   std::vector<Layout> layouts_;
+  std::map<std::pair<int, int64_t>, size_t> known_; // by threads and batch: its layout
   c10::OperatorHandle pack_;
   torch::jit::Stack arguments_;
   Shape in_;

@@ -1,4 +1,7 @@
 // The two ways of a convolution in floating point: fused by oneDNN, and plain.
+#include <algorithm>
+
+#include <ATen/Parallel.h>
 #include <ATen/core/List.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/relu.h>
@@ -29,15 +32,17 @@ Packings::Packings(c10::OperatorHandle pack, torch::jit::Stack arguments, const 
 at::Tensor Packings::of(int64_t batch) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!layouts_.empty() && layouts_[0].description.empty()) return layouts_[0].weight;
+  const std::pair<int, int64_t> size{at::get_num_threads(), batch};
+  if (auto known = known_.find(size); known != known_.end()) return layouts_[known->second].weight;
   torch::jit::Stack stack = arguments_;
   stack.emplace_back(Pair{batch, in_.c, in_.h, in_.w});
   pack_.callBoxed(stack);
   Layout made{describe(stack[0].toTensor()), stack[0].toTensor()};
-  for (const Layout &l : layouts_) {
-    if (l.description == made.description) return l.weight;
-  }
-  layouts_.push_back(made);
-  return made.weight;
+  auto same = std::find_if(layouts_.begin(), layouts_.end(),
+                           [&](const Layout &l) { return l.description == made.description; });
+  if (same == layouts_.end()) same = layouts_.insert(same, std::move(made));
+  known_[size] = same - layouts_.begin();
+  return same->weight;
 }
 
 std::optional<c10::OperatorHandle> find(const char *name, const char *overload) {
