@@ -40,7 +40,7 @@ std::optional<c10::OperatorHandle> find(const char *name, const char *overload);
 // and the batch: one with VNNI and AMX asks for the same whatever the batch, one with
 // AVX2 alone for up to two, of which the second may be for every other small batch.
 // On the wrong one oneDNN reorders the weight in each run, which for one image on two
-// threads took half of the time (ResNet18, 32 px: 31 ms instead of 11). So each size
+// threads took two thirds of the time (ResNet18, 32 px: 31 ms instead of 9.5). So each size
 // gets its own, and sizes that ask for the same share it. May be used by many threads
 // at once.
 class Packings {
