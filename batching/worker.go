@@ -66,13 +66,11 @@ func (w *worker[In, Out]) work(ready chan<- error) {
 // makeRunner makes the worker's runner. A panic is contained as in a run.
 func (w *worker[In, Out]) makeRunner() (err error) {
 	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{v, debug.Stack()}
-		}
 		if err != nil {
 			w.runner, err = nil, fmt.Errorf("cannot make runner %d: %w", w.i, err)
 		}
 	}()
+	defer contain(&err)
 	w.runner, err = w.b.cfg.NewRunner(w.i)
 	return err
 }
