@@ -171,10 +171,19 @@ endif
 
 CXXFLAGS ?= -O2
 CHECKED  := $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE))
-COMPILE   = $(CXX) -std=c++17 $(CXXFLAGS) $(CHECKED) -fPIC -fvisibility=hidden -Wall -Wextra \
+COMPILE   = $(CXX) -std=c++17 $(CXXFLAGS) $(CHECKED) $(OPENMP) -fPIC -fvisibility=hidden -Wall -Wextra \
 	-D_GLIBCXX_USE_CXX11_ABI=1 -isystem $(ROOT)/include -isystem $(ROOT)/include/torch/csrc/api/include
 LINK      = $(CXX) $(SHARED) $(CHECKED)
-LIBS      = -L$(ROOT)/lib -ltorch_cpu -lc10 -Wl,-rpath,'$(or $(LIBTORCH:%=%/lib),$(BESIDE))'
+
+# at::parallel_for is a template: compiled without OpenMP it computes on one thread. It needs the
+# OpenMP that libtorch has, GCC's, so not under clang; and a sanitizer of threads does not know it.
+ifeq ($(shell uname -s)$(filter thread,$(SANITIZE)),Linux)
+ifeq ($(shell $(CXX) --version | grep clang),)
+OPENMP      := -fopenmp
+OPENMP_LIB   = $(or $(firstword $(wildcard $(ROOT)/lib/libgomp*.so*)),-lgomp)
+endif
+endif
+LIBS      = -L$(ROOT)/lib -ltorch_cpu -lc10 $(OPENMP_LIB) -Wl,-rpath,'$(or $(LIBTORCH:%=%/lib),$(BESIDE))'
 
 $(NATIVE_LIB): $(OBJECTS) $(NATIVE)/flags
 	@echo "link $@"
