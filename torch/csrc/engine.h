@@ -14,6 +14,7 @@
 #include <ATen/core/stack.h>
 
 #include "guard.h"
+#include "winograd.h"
 
 namespace torchlit {
 
@@ -72,13 +73,14 @@ private:
 // through memory three times. Its operators are private to libtorch (namespace
 // mkldnn, absent where libtorch is built without oneDNN), so they are called
 // through the dispatcher; when they are absent, or plain is asked for, the same
-// is done with public ones.
+// is done with public ones. Where there is a form with fewer multiplications, that is
+// taken (Winograd).
 class Convolution {
 public:
   Convolution(const tl_step &, const Shape &in, at::ScalarType type, bool plain);
 
   // The weight with which so many images are to be convolved on this thread.
-  at::Tensor weight(int64_t batch) const { return packings_ ? packings_->of(batch) : weight_; }
+  at::Tensor weight(int64_t batch) const;
 
   // Computes x * weight + bias (+ residual) and rectifies. With a residual the
   // result may be the residual's own memory, overwritten.
@@ -88,6 +90,7 @@ private:
   at::Tensor fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
+  std::unique_ptr<Winograd> winograd_; // absent: it is none of its convolutions
   std::unique_ptr<Packings> packings_; // absent: plain
   at::Tensor weight_, bias_;           // the weight: plain
   int64_t stride_, padding_, groups_;

@@ -1,4 +1,4 @@
-// The two ways of a convolution in floating point: fused by oneDNN, and plain.
+// The ways of a convolution in floating point: fused by oneDNN, Winograd's, and plain.
 #include <algorithm>
 
 #include <ATen/Parallel.h>
@@ -60,6 +60,7 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
     weight_ = weight_.contiguous(at::MemoryFormat::ChannelsLast);
     return;
   }
+  if (type == at::kFloat) winograd_ = Winograd::make(s, in, weight_, bias_);
   const Pair padding{padding_, padding_}, stride{stride_, stride_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(
       *reorder, torch::jit::Stack{weight_.contiguous(), padding, stride, dilation, groups_}, in);
@@ -74,8 +75,14 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
   }
 }
 
+at::Tensor Convolution::weight(int64_t batch) const {
+  if (winograd_ && winograd_->pays(batch)) return winograd_->weight();
+  return packings_ ? packings_->of(batch) : weight_;
+}
+
 at::Tensor Convolution::operator()(const at::Tensor &x, const at::Tensor &weight,
                                    const at::Tensor &residual) const {
+  if (winograd_ && winograd_->pays(x.size(0))) return (*winograd_)(x, weight, residual);
   return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 
