@@ -82,7 +82,19 @@ func (b *Batcher[In, Out]) Do(ctx context.Context, in In) (Result[Out], error) {
 // It returns ErrQueueFull, ErrBacklog or ErrDraining inside a *RetryError, ErrNoRunner, or ErrDeadline when in was not run; ctx.Err()
 // as soon as ctx is over, be in queued or running; otherwise the result or the error of in's own run.
 func (b *Batcher[In, Out]) DoPriority(ctx context.Context, in In, p Priority) (Result[Out], error) {
+	return b.do(ctx, in, p, false)
+}
+
+// DoAsked is DoPriority for an item that Refusal let through before it was made. Refusal takes batches to run as long as nearly all do,
+// so that an admitted item meets its deadline; DoAsked takes them to run as long as is typical. Otherwise one slow batch would have
+// everything refused that has been made already, the work of which was for nothing and whose callers have waited.
+func (b *Batcher[In, Out]) DoAsked(ctx context.Context, in In, p Priority) (Result[Out], error) {
+	return b.do(ctx, in, p, true)
+}
+
+func (b *Batcher[In, Out]) do(ctx context.Context, in In, p Priority, asked bool) (Result[Out], error) {
 	it := b.acquire(ctx, in, p)
+	it.asked = asked
 	if !b.enqueue(it) {
 		return b.settle(it)
 	}

@@ -35,7 +35,7 @@ func (b *Batcher[In, Out]) admitLocked(it *item[In, Out], now moment) (Rejection
 	line := b.lineLocked(it.priority)
 	p := line.place(it)
 	if !it.probe {
-		if err := b.backlogLocked(it, p, 0, now); err != nil {
+		if err := b.backlogLocked(it, p, 0, 0, now); err != nil {
 			return RejectedBacklog, err
 		}
 	}
@@ -63,12 +63,16 @@ func (b *Batcher[In, Out]) hopelessLocked(it *item[In, Out], now moment) (why Re
 }
 
 // backlogLocked returns why an item that would be put into place p of its line, behind ahead more that are on their way, has no
-// time before its deadline, or nil.
-func (b *Batcher[In, Out]) backlogLocked(it *item[In, Out], p, ahead int, now moment) error {
+// time before its deadline, or nil. What is made only then has at least a batch of its own
+// before it; where making is what limits, that is not a full one, and so leaves time for the rest of the one that it finds running.
+func (b *Batcher[In, Out]) backlogLocked(it *item[In, Out], p, ahead int, making time.Duration, now moment) error {
 	if it.deadline == never || b.mu.idle > 0 && b.waitingLocked()+ahead == 0 {
 		return nil
 	}
 	end, harm := b.endLocked(it, p, ahead, now)
+	if most := b.mu.costs.most; making > 0 {
+		end = max(end, now+making+b.mu.costs.safe(most, now))
+	}
 	if end <= it.deadline && !harm {
 		return nil
 	}

@@ -1,5 +1,7 @@
 package batching
 
+import "time"
+
 // A forecast runs the queue in thought: full batches, each on the runner that is free first, each as long as nearly all such
 // batches run at most. It looks at batches, not at items, so it costs some ten nanoseconds for each batch that waits.
 
@@ -43,7 +45,7 @@ func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p, ahead int, now moment
 	line, most := b.mu.normal.items(), b.mu.costs.most
 	if it.priority == Low {
 		// Nobody of Low is looked after, but all of Normal goes first.
-		return free[soonest(free)] + b.mu.costs.safe(most, now)*moment((p+ahead+len(line))/most/len(free)) + b.mu.costs.safe(1, now), false
+		return free[soonest(free)] + b.costLocked(it, most, now)*moment((p+ahead+len(line))/most/len(free)) + b.costLocked(it, 1, now), false
 	}
 	at, all := p+ahead, len(line)+ahead+1
 	previous, cut := now, moment(0)
@@ -53,15 +55,15 @@ func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p, ahead int, now moment
 		if i < p && at < i+n {
 			n = b.fitLocked(free[r], line[i].deadline, n, now) // It must not cost its company the deadline.
 		}
-		last := free[r] + b.mu.costs.safe(n, now)
+		last := free[r] + b.costLocked(it, n, now)
 		switch {
 		case i <= at && at < i+n:
 			if at == all-1 && all >= most {
-				return free[r] + b.mu.costs.safe(most, now), false // Others will follow, and join its batch.
+				return free[r] + b.costLocked(it, most, now), false // Others will follow, and join its batch.
 			}
 			if last > it.deadline && at < all-1 {
 				n = at - i + 1
-				cut = b.mu.costs.safe(n, now)
+				cut = b.costLocked(it, n, now)
 				last = free[r] + cut
 			}
 			end = last
@@ -75,6 +77,14 @@ func (b *Batcher[In, Out]) endLocked(it *item[In, Out], p, ahead int, now moment
 		i += n
 	}
 	return end, false
+}
+
+// costLocked returns how long a batch is taken to run for a forecast about it: see DoAsked.
+func (b *Batcher[In, Out]) costLocked(it *item[In, Out], n int, now moment) time.Duration {
+	if it.asked {
+		return b.mu.costs.typical(n, now)
+	}
+	return b.mu.costs.safe(n, now)
 }
 
 // fitLocked returns the largest batch, of most at most and 1 at least, that ends by the deadline if it is begun at start.

@@ -38,6 +38,7 @@ type item[In, Out any] struct {
 	due      moment // its place in its line
 	seq      uint64 // which of those due at the same moment came first
 	probe    bool   // let through to test a cost that nothing has confirmed of late
+	asked    bool   // Refusal has let it through before it was made
 
 	state atomic.Int32
 	done  chan struct{} // one slot, so that answering never blocks

@@ -26,7 +26,7 @@ func TestRefusalAgreesWithDo(t *testing.T) {
 			stats := b.Stats()
 			ctx := within(t, deadline)
 			for range 3 {
-				if err := b.Refusal(ctx, p, 0); !errors.Is(err, want) {
+				if err := b.Refusal(ctx, p, 0, 0); !errors.Is(err, want) {
 					t.Errorf("%s: got %v; want %v", what, err, want)
 				}
 			}
@@ -38,7 +38,7 @@ func TestRefusalAgreesWithDo(t *testing.T) {
 			if after != stats {
 				t.Errorf("%s: asking changed %+v to %+v", what, stats, after)
 			}
-			asked := b.Refusal(ctx, p, 0)
+			asked := b.Refusal(ctx, p, 0, 0)
 			c := goDoPriority(ctx, b, 99, p)
 			if asked == nil {
 				pass(time.Hour)
@@ -81,7 +81,7 @@ func TestRefusalCountsThoseAhead(t *testing.T) {
 		b := mustOpen(t, &fake{cost: perItem(time.Second)}, Config[int, int]{MaxBatch: 2, MaxQueue: 6, Cost: perItem(time.Second)})
 		f := func(deadline time.Duration, ahead int, want error) {
 			t.Helper()
-			if err := b.Refusal(within(t, deadline), Normal, ahead); !errors.Is(err, want) {
+			if err := b.Refusal(within(t, deadline), Normal, ahead, 0); !errors.Is(err, want) {
 				t.Errorf("within %s and behind %d: got %v; want %v", deadline, ahead, err, want)
 			}
 		}
@@ -107,11 +107,11 @@ func TestRefusalWithoutTime(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	if err := b.Refusal(ctx, Normal, 0); err != context.Canceled || b.Stats().Rejected[RejectedCancelled] != 1 {
+	if err := b.Refusal(ctx, Normal, 0, 0); err != context.Canceled || b.Stats().Rejected[RejectedCancelled] != 1 {
 		t.Errorf("got %v", err)
 	}
 	b.Close()
-	if err := b.Refusal(background, Normal, 0); !errors.Is(err, ErrDraining) {
+	if err := b.Refusal(background, Normal, 0, 0); !errors.Is(err, ErrDraining) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -137,7 +137,7 @@ func TestRefusalSparesWork(t *testing.T) {
 			ctx, cancel := context.WithTimeout(background, patience)
 			wg.Go(func() {
 				defer cancel()
-				if b.Refusal(ctx, Normal, int(ahead.Load())) != nil {
+				if b.Refusal(ctx, Normal, int(ahead.Load()), 0) != nil {
 					spared.Add(1)
 					return
 				}
@@ -161,6 +161,59 @@ func TestRefusalSparesWork(t *testing.T) {
 		}
 		if refused := spared.Load() + vain.Load(); vain.Load()*50 > refused || late.Load()*100 > good.Load() {
 			t.Errorf("%d of %d refusals came after the work, %d of %d answers too late", vain.Load(), refused, late.Load(), good.Load())
+		}
+	})
+}
+
+// Where items are made more slowly than they are run, those who wait for that hear no before they wait, and nobody after: what
+// remains of their time then is known before.
+func TestRefusalWhereMakingIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cost := affine(3*time.Millisecond, 8*time.Millisecond)
+		b, err := Open(Config[int, int]{NewRunner: noisyRunner(cost), Cost: cost})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		const lasts, patience = 30 * time.Second, time.Second
+		capacity := 0.5 * bestRate(cost, b.cfg.MaxBatch)
+		makes := time.Duration(float64(time.Second) / capacity)
+		maker := make(chan struct{}, 1)
+		rnd := rand.New(rand.NewPCG(5, 6))
+		var ahead, queue, good, vain, late atomic.Int64
+		var wg sync.WaitGroup
+		for begin := time.Now(); time.Since(begin) < lasts; {
+			time.Sleep(time.Duration(rnd.ExpFloat64() / (2 * capacity) * float64(time.Second)))
+			ctx, cancel := context.WithTimeout(background, patience)
+			wg.Go(func() {
+				defer cancel()
+				if b.Refusal(ctx, Normal, int(ahead.Load()), time.Duration(queue.Load())*makes) != nil {
+					return
+				}
+				ahead.Add(1)
+				queue.Add(1)
+				maker <- struct{}{}
+				time.Sleep(makes)
+				<-maker
+				queue.Add(-1)
+				ahead.Add(-1)
+				switch _, err := b.DoAsked(ctx, 1, Normal); {
+				case err == nil:
+					good.Add(1)
+				case errors.As(err, new(*RetryError)):
+					vain.Add(1)
+				default:
+					late.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		t.Logf("%d answered, %d refused after they were made, %d late", good.Load(), vain.Load(), late.Load())
+		if served := float64(good.Load()) / lasts.Seconds() / capacity; served < 0.95 {
+			t.Errorf("%.3f of what can be made was answered", served)
+		}
+		if lost := vain.Load() + late.Load(); lost*100 > good.Load() {
+			t.Errorf("%d were made in vain, beside %d", lost, good.Load())
 		}
 	})
 }

@@ -125,7 +125,7 @@ func TestGoClientErrors(t *testing.T) {
 // A large image that would be refused is not sent.
 func TestGoClientAsksFirst(t *testing.T) {
 	m := colourModel("colours", "1")
-	m.Refusal = func(context.Context, batching.Priority, int) error {
+	m.Refusal = func(context.Context, batching.Priority, int, time.Duration) error {
 		return &batching.RetryError{Reason: batching.ErrQueueFull, RetryAfter: time.Second}
 	}
 	asks := make(chan string, 1)

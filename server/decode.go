@@ -51,7 +51,7 @@ func (p *decodePool) enter(ctx context.Context) error {
 	}
 	defer p.waiting.Add(-1)
 	n := p.waiting.Add(1)
-	wait := time.Duration(n * p.takes.Load() / (int64(cap(p.places)) - p.held.Load()))
+	wait := p.wait(n)
 	if n > p.maxQueue {
 		return &batching.RetryError{Reason: errDecodeBusy, RetryAfter: wait}
 	}
@@ -67,6 +67,14 @@ func (p *decodePool) enter(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// wait is how long the last of n takes that wait for a place.
+func (p *decodePool) wait(n int64) time.Duration {
+	return time.Duration(n * p.takes.Load() / (int64(cap(p.places)) - p.held.Load()))
+}
+
+// backlog is how long whoever comes now will wait for a place.
+func (p *decodePool) backlog() time.Duration { return p.wait(p.waiting.Load()) }
 
 // leave gives the place to the next one; or holds it back, or gives one more, where the models need less or more than there are.
 func (p *decodePool) leave() {

@@ -61,7 +61,7 @@ func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, ex *exchange) error {
 	}
 	s.begin(ctx, ex, timeout)
 	defer ex.ctx.finish()
-	if err := m.Refusal(ex.ctx, batching.Normal, int(m.making.Load())); err != nil {
+	if err := m.Refusal(ex.ctx, batching.Normal, int(m.making.Load()), s.decode.backlog()); err != nil {
 		return err
 	}
 	ex.lease.release()

@@ -41,7 +41,7 @@ func TestExpectContinue(t *testing.T) {
 	left := make(chan time.Duration, 1)
 	m := colourModel("colours", "1")
 	m.Holds = NewHolds()
-	m.Refusal = func(ctx context.Context, _ batching.Priority, _ int) error {
+	m.Refusal = func(ctx context.Context, _ batching.Priority, _ int, _ time.Duration) error {
 		if e := refuse.Load(); e != nil {
 			deadline, _ := ctx.Deadline()
 			left <- time.Until(deadline)

@@ -83,7 +83,7 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 		}
 	}()
 	if making {
-		if err := l.Refusal(ctx, p, int(l.making.Add(1))-1); err != nil {
+		if err := l.Refusal(ctx, p, int(l.making.Add(1))-1, s.decode.backlog()); err != nil {
 			return r, whyOver(ctx, err)
 		}
 	}
@@ -100,9 +100,12 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 
 // ask asks the model.
 func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a inference) {
-	m, x := r.lease.served, r.shadow
+	m, x, infer := r.lease.served, r.shadow, r.lease.Infer
 	if r.f == encoded && m.Refusal != nil {
 		m.making.Add(-1)
+		if m.Asked != nil {
+			infer = m.Asked
+		}
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -112,7 +115,7 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 		x.done(&a)
 	}()
 	a.timing = r.timing
-	said, err := m.Infer(ctx, *r.input, p)
+	said, err := infer(ctx, *r.input, p)
 	if err != nil {
 		// The input is not put back: a batch that has begun may still read it.
 		a.err = whyOver(ctx, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -49,8 +50,12 @@ type Model struct {
 	QueueStats func() batching.Stats
 
 	// Refusal returns the error that Infer would return at once for want of room or time, or nil. It is asked before an image
-	// is decoded; ahead is how many images are being decoded for the model. Nil when Infer refuses nobody.
-	Refusal func(ctx context.Context, p batching.Priority, ahead int) error
+	// is decoded; ahead is how many images are being decoded for the model, and making how long this one will wait for that. Nil
+	// when Infer refuses nobody.
+	Refusal func(ctx context.Context, p batching.Priority, ahead int, making time.Duration) error
+
+	// Asked is Infer for an image that Refusal let through before it was decoded; nil stands for Infer.
+	Asked func(ctx context.Context, image []byte, p batching.Priority) (batching.Result[[]float32], error)
 
 	// Rate returns how many images a second the model takes in full batches; 0 when that is not known. No more images are decoded at
 	// once than is needed for twice the rate of all models. Nil stands for 0.

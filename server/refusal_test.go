@@ -18,7 +18,7 @@ func TestRefusedBeforeDecoding(t *testing.T) {
 	var refuse error
 	var asked []batching.Priority
 	m := colourModel("colours", "1")
-	m.Refusal = func(ctx context.Context, p batching.Priority, ahead int) error {
+	m.Refusal = func(ctx context.Context, p batching.Priority, ahead int, _ time.Duration) error {
 		if _, ok := ctx.Deadline(); !ok || ahead != 0 {
 			t.Errorf("asked without a deadline, or behind %d", ahead)
 		}
@@ -65,7 +65,7 @@ func TestRefusedBeforeDecoding(t *testing.T) {
 // A tensor has nothing to be decoded: the batcher alone is asked.
 func TestTensorIsNotAskedForTwice(t *testing.T) {
 	m := colourModel("colours", "1")
-	m.Refusal = func(context.Context, batching.Priority, int) error { return errors.New("asked") }
+	m.Refusal = func(context.Context, batching.Priority, int, time.Duration) error { return errors.New("asked") }
 	h := open(t, Config{Models: []Model{m}})
 	if r := h.ask("POST", "/v2/models/colours/infer", make([]byte, 8*8*3), "Inference-Header-Content-Length", "0"); r.status != 200 {
 		t.Errorf("got %d %s", r.status, r.body)
@@ -78,7 +78,7 @@ func TestRefusalHearsOfThoseAhead(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[int]bool{}
 	m := colourModel("colours", "1")
-	m.Refusal = func(_ context.Context, _ batching.Priority, ahead int) error {
+	m.Refusal = func(_ context.Context, _ batching.Priority, ahead int, _ time.Duration) error {
 		mu.Lock()
 		seen[ahead] = true
 		mu.Unlock()

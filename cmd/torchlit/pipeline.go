@@ -90,13 +90,22 @@ func (p *pipeline) probabilities(ctx context.Context, data []byte) ([]float32, e
 	return result.Value, err
 }
 
-// infer is the batcher's DoPriority with the server's word for what a model's own code refused.
+// infer is the batcher's DoPriority with the server's word for what a model's own code refused, and asked its DoAsked.
 func (p *pipeline) infer(ctx context.Context, image []byte, priority batching.Priority) (batching.Result[[]float32], error) {
 	result, err := p.batcher.DoPriority(ctx, image, priority)
+	return result, serverError(err)
+}
+
+func (p *pipeline) asked(ctx context.Context, image []byte, priority batching.Priority) (batching.Result[[]float32], error) {
+	result, err := p.batcher.DoAsked(ctx, image, priority)
+	return result, serverError(err)
+}
+
+func serverError(err error) error {
 	if errors.Is(err, predict.ErrForward) {
-		err = fmt.Errorf("%w: %w", server.ErrModelFailed, err)
+		return fmt.Errorf("%w: %w", server.ErrModelFailed, err)
 	}
-	return result, err
+	return err
 }
 
 // rate is how many images a second the model's runners take in full batches, going by the warm-up. Where each has a fixed number of

@@ -157,7 +157,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 	return server.Model{
 		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
-		Infer: p.infer, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch, Rate: p.rate,
+		Infer: p.infer, Asked: p.asked, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch, Rate: p.rate,
 		Description: d,
 		Health:      p.model.Health,
 		Holds:       server.NewHolds(),
