@@ -3,11 +3,11 @@ package predict
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/torchlit/torchlit/internal/cpus"
 	"github.com/torchlit/torchlit/torch"
 	"github.com/torchlit/torchlit/torch/engine"
 )
@@ -129,6 +129,6 @@ func (o *Options) ensureGPUDefaults(gpus int) {
 		o.Runners = runnersPerGPU * gpus
 	}
 	if o.Threads == 0 {
-		o.Threads = max(1, runtime.GOMAXPROCS(0)/o.Runners)
+		o.Threads = max(1, cpus.Count()/o.Runners)
 	}
 }

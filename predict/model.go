@@ -9,10 +9,10 @@ package predict
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
+	"github.com/torchlit/torchlit/internal/cpus"
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/torch/engine"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
@@ -79,17 +79,17 @@ func (o *Options) validate() error {
 // the runners, nil if the number of their threads is fixed.
 func (o *Options) ensureCPUDefaults() *crew {
 	o.Device = "cpu"
-	cpus := runtime.GOMAXPROCS(0) // knows a container's share, as NumCPU does not
+	all := cpus.Count()
 	if o.Runners == 0 {
-		o.Runners = max(min(2, cpus), cpus/cpusPerRunner)
+		o.Runners = max(min(2, all), all/cpusPerRunner)
 		if o.Threads > 0 {
-			o.Runners = max(1, cpus/o.Threads)
+			o.Runners = max(1, all/o.Threads)
 		}
 	}
 	if o.Threads > 0 {
 		return nil
 	}
-	c := newCrew(cpus, o.Runners)
+	c := newCrew(all, o.Runners)
 	o.Threads = c.each
 	return c
 }

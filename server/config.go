@@ -3,12 +3,13 @@ package server
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/internal/cpus"
 )
 
 // Config says how a Server behaves. The zero value of every field stands for the default its comment ends with.
@@ -125,7 +126,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxBodyBytes, defaultMaxBodyBytes)
 	setDefault(&c.MaxImagesPerRequest, defaultMaxImages)
 	setDefault(&c.MaxConns, defaultMaxConns)
-	setDefault(&c.DecodeWorkers, runtime.GOMAXPROCS(0))
+	setDefault(&c.DecodeWorkers, cpus.Count())
 	setDefault(&c.MaxDecodeQueue, defaultMaxDecodeQueue)
 	setDefault(&c.MaxShadows, defaultMaxShadows)
 	setDefault(&c.DefaultTimeout, defaultTimeout)

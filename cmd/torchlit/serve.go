@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/torchlit/torchlit/config"
+	"github.com/torchlit/torchlit/internal/cpus"
 	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server"
 	"github.com/torchlit/torchlit/vision"
@@ -130,6 +131,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
+	cpus.Widen()
 	registry := prometheus.NewRegistry()
 	registerNativeMetrics(registry)
 	metrics := server.NewMetrics(registry)
