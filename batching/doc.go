@@ -84,7 +84,8 @@
 // nothing, because the queue then is shorter, not the batches smaller.
 //
 // Whoever has work to do before there is an item, such as decoding an image, asks the same question first (Refusal), and tells how
-// many others are at that work: they are counted as if they waited. So the work is seldom done for an item that is then refused.
+// many others are at that work, which are counted as if they waited, and how long its own will wait for it. When it is done the
+// forecast is more lenient (DoAsked). So the work is seldom done for an item that is then refused.
 //
 // A refusal says when to come again: from how fast the queue drained in the last seconds, all that happens between runs included.
 //
