@@ -13,10 +13,8 @@
 // eighth too large.
 //
 // How much may lie idle? Large blocks obey one rule: what is in use and what lies idle
-// are together never more than what has been in use at once, and 64 MB. So the cache makes a
-// process hardly larger than it has been already, and needs no setting. The 64 MB are for
-// inference, whose activations differ from layer to layer: without them the largest is given back in each
-// run, and clearing its pages took 8 % of ResNet18's time. A block that is not to
+// are together never more than what has been in use at once. So the cache cannot make a
+// process larger than it has been already, and needs no setting. A block that is not to
 // be had from the lists makes room by giving idle ones back. allocator_trim gives all of
 // them back, and malloc's with them, and forgets the high-water mark. Small blocks are bounded by a few
 // megabytes in all and leave out the accounts.
@@ -49,7 +47,6 @@ constexpr size_t alignment = 64;       // of data, and the size of a header
 constexpr size_t small_limit = 8192;   // bytes of a small block
 constexpr size_t small_idle = 1 << 18; // bytes idle in one class of small blocks
 constexpr size_t huge_page = 2 << 20;
-constexpr size_t spare = 64 << 20; // bytes idle in large blocks beyond what has been in use
 constexpr auto out_of_memory = "can't allocate memory: you tried to allocate ";
 
 // A block is a header with the data behind it; an idle block's header links to the next.
@@ -172,7 +169,7 @@ private:
     used += size;
     count++;
     if (used > peak) peak = used;
-    make_room(peak - used + spare);
+    make_room(peak - used);
     return h;
   }
 
