@@ -13,6 +13,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
+#include "amx.h"
 #include "guard.h"
 #include "winograd.h"
 
@@ -74,7 +75,7 @@ private:
 // mkldnn, absent where libtorch is built without oneDNN), so they are called
 // through the dispatcher; when they are absent, or plain is asked for, the same
 // is done with public ones. Where there is a form with fewer multiplications, that is
-// taken (Winograd).
+// taken (Winograd), and for bf16 one that fills the processor's tiles better (Amx).
 class Convolution {
 public:
   Convolution(const tl_step &, const Shape &in, at::ScalarType type, bool plain);
@@ -91,6 +92,7 @@ private:
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
   std::unique_ptr<Winograd> winograd_; // absent: it is none of its convolutions
+  std::unique_ptr<Amx> amx_;           // likewise
   std::unique_ptr<Packings> packings_; // absent: plain
   at::Tensor weight_, bias_;           // the weight: plain
   int64_t stride_, padding_, groups_;
@@ -100,13 +102,13 @@ private:
 };
 
 // ByteConvolution is a step's convolution of bytes by int8 weights: see
-// engine_int8.cc.
+// engine_int8.cc, and for processors with AMX amx.cc.
 class ByteConvolution {
 public:
   ByteConvolution(const tl_step &, const Shape &in, Storage input, Storage residual, Storage output,
                   at::ScalarType type, bool plain);
 
-  at::Tensor weight(int64_t batch) const { return packings_ ? packings_->of(batch) : weight_; }
+  at::Tensor weight(int64_t batch) const;
 
   // Computes as Convolution does. The result of a step that stores no bytes is of
   // the program's type.
@@ -116,6 +118,7 @@ private:
   at::Tensor fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
+  std::unique_ptr<Amx> amx_;           // absent: it is none of its convolutions
   std::unique_ptr<Packings> packings_; // absent: plain
   at::Tensor weight_, scales_, bias_;  // the weight: plain, its values as floats
   int64_t stride_, padding_, groups_;

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/List.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 
 #include "engine.h"
@@ -61,6 +62,11 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
     return;
   }
   if (type == at::kFloat) winograd_ = Winograd::make(s, in, weight_, bias_);
+  if (type == at::kBFloat16) {
+    const at::Tensor bias = borrow(s.bias).detach();
+    amx_ = Amx::halves(s, in, borrow(s.weight).detach(), {at::ones_like(bias), bias, relu_});
+    if (amx_) return;
+  }
   const Pair padding{padding_, padding_}, stride{stride_, stride_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(
       *reorder, torch::jit::Stack{weight_.contiguous(), padding, stride, dilation, groups_}, in);
@@ -77,12 +83,14 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
 
 at::Tensor Convolution::weight(int64_t batch) const {
   if (winograd_ && winograd_->pays(batch)) return winograd_->weight();
+  if (amx_) return amx_->weight();
   return packings_ ? packings_->of(batch) : weight_;
 }
 
 at::Tensor Convolution::operator()(const at::Tensor &x, const at::Tensor &weight,
                                    const at::Tensor &residual) const {
   if (winograd_ && winograd_->pays(x.size(0))) return (*winograd_)(x, weight, residual);
+  if (amx_) return (*amx_)(x, residual);
   return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 

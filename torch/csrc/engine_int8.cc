@@ -79,6 +79,8 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
     weight_.mul_(scales_.view({-1, 1, 1, 1}));
     return;
   }
+  amx_ = Amx::bytes(s, in, weight_, {scales_, bias_, relu_}, input_, added_, output_);
+  if (amx_) return;
   const Pair stride{stride_, stride_}, padding{padding_, padding_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(
       *prepack,
@@ -100,8 +102,14 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
   arguments_.insert(arguments_.end(), rest.begin(), rest.end());
 }
 
+at::Tensor ByteConvolution::weight(int64_t batch) const {
+  if (amx_) return amx_->weight();
+  return packings_ ? packings_->of(batch) : weight_;
+}
+
 at::Tensor ByteConvolution::operator()(const at::Tensor &x, const at::Tensor &weight,
                                        const at::Tensor &residual) const {
+  if (amx_) return (*amx_)(x, residual);
   return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 

@@ -32,8 +32,6 @@
 #endif
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <string>
 
 #include <ATen/Parallel.h>
@@ -42,6 +40,7 @@
 #include <ATen/ops/matmul.h>
 
 #include "engine.h"
+#include "scratch.h"
 #include "winograd.h"
 
 namespace torchlit {
@@ -93,24 +92,6 @@ namespace avx2 {
 constexpr Winograd::Kernels kernels{8, 16, transform_in, multiply, transform_out};
 } // namespace avx2
 #endif
-
-// room returns the thread's memory for v and m, of at least so many floats. It is kept for the
-// thread's next convolution.
-float *room(int64_t floats) {
-  struct Room {
-    float *data = nullptr;
-    int64_t size = 0;
-    ~Room() { std::free(data); }
-  };
-  thread_local Room r;
-  if (r.size < floats) {
-    std::free(r.data);
-    r.size = (floats + line - 1) / line * line;
-    r.data = static_cast<float *>(std::aligned_alloc(64, r.size * sizeof(float)));
-    if (!r.data) r.size = 0, throw std::bad_alloc();
-  }
-  return r.data;
-}
 
 } // namespace
 
@@ -190,7 +171,7 @@ void Winograd::compute(Span span, const float *x, const float *u, const float *a
   const int64_t n = span.end - span.begin;
   if (n == 0) return;
   const int64_t v_part = n * depth_ + line, m_part = n * width_ + line; // of different sets of the cache
-  float *v = room(parts * (v_part + m_part)), *m = v + parts * v_part;
+  float *v = static_cast<float *>(scratch(parts * (v_part + m_part) * sizeof(float))), *m = v + parts * v_part;
   const int64_t pixels = height_ * columns_;
   for (int64_t i = 0; i < n; i++) {
     const int64_t t = span.begin + i, image = t / (down_ * across_), row = t / across_ % down_, column = t % across_;

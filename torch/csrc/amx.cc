@@ -1,0 +1,379 @@
+// 3×3 convolutions of stride 1 in int8 and bf16 on Intel's AMX.
+//
+// Goal: AMX multiplies a tile of 16 rows of 64 bytes by another in 16 cycles, sixteen times what AVX-512
+// does in fp32. A row is a pixel's channels, so a convolution is nine products, one
+// for each place of the filter, summed up. The obvious way takes sixteen pixels from one row of the image: of
+// an image of 7×7, nine of them are nothing, and of 28×28 the last four of every second tile.
+//
+// Here the pixels of the whole image, of several images even, lie in one line, with a zero
+// between the rows and a row of zeros between the images:
+//
+//   0 0 0 0   In this line the pixel below is always as far away as the line is wide, so any sixteen
+//   0 a b c   neighbours make a tile, whatever rows they belong to, and the nine places
+//   0 d e f   are nine offsets. Of the results those in the column of zeros are nothing and not
+//   0 0 0 0   stored: one of eight at 7×7, twice, and less of larger images.
+//
+// The line is copied, which costs a pass over the input, into memory of the thread's that stays
+// in its cache: a part of 256 KB at most, one image or several. For these all weights of 32 output channels
+// are gone through, then the next 32: so weights, 2.4 MB of the last layers, are read once for a
+// part, not once for an image.
+//
+// Of larger images oneDNN's tiles are full as well, and it copies nothing: there it is as fast or
+// faster, and stays. Measured, one core, batches of eight, ms an image, oneDNN / here:
+//
+//                   64 channels, 56×56   128, 28×28    256, 14×14    512, 7×7
+//   int8              0.079 / 0.12       0.078 / 0.083  0.078 / 0.072   0.155 / 0.083
+//   bf16              0.18  / 0.21       0.149 / 0.16   0.166 / 0.144   0.34  / 0.21
+//
+// The tiles' shape is a setting of the thread, which oneDNN sets as well and believes to know from then on: it
+// is put back as it was.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O3")
+#pragma GCC diagnostic ignored "-Wuninitialized" // GCC 12 says so of its own intrinsics (bug 105593)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include "amx.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/cpu/Utils.h>
+#include <ATen/ops/empty.h>
+
+#include "engine.h"
+#include "scratch.h"
+
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
+#define TL_AMX 1
+#include <immintrin.h>
+#endif
+
+namespace torchlit {
+namespace {
+
+constexpr int64_t tile_rows = 16, tile_bytes = 64; // of a row
+constexpr int64_t pixels = 2 * tile_rows, channels = 2 * tile_rows; // that are computed at once
+constexpr int64_t behind = 2 + pixels; // pixels that the last tile reads beyond the line
+constexpr int64_t part_bytes = 256 << 10;
+
+bool has(const char *feature) {
+  static const auto cpu = at::cpu::get_cpu_capabilities();
+  auto found = cpu.find(feature);
+  return found != cpu.end() && found->second.isBool() && found->second.toBool();
+}
+
+// usable asks the kernel for AMX once.
+bool usable(const char *feature) {
+#if defined(TL_AMX)
+  static const bool allowed = std::string(at::get_cpu_capability()) == "AVX512" && has("amx_tile") && at::cpu::init_amx();
+  return allowed && has(feature);
+#else
+  (void)feature;
+  return false;
+#endif
+}
+
+bool fits(const tl_step &s, const Shape &in, const at::Tensor &weight, int64_t element) {
+  return in.w < tile_rows && s.kernel == 3 && s.stride == 1 && s.padding == 1 && s.groups == 1 && in.c * element % tile_bytes == 0 &&
+         weight.size(0) % channels == 0;
+}
+
+// pack brings a weight into the order in which compute reads it: 32 output channels, nine
+// places, the bytes of a row, two tiles. Each row of a tile holds four bytes of each of 16 channels.
+at::Tensor pack(const at::Tensor &weight, at::ScalarType type) {
+  const int64_t element = type == at::kChar ? 1 : 2, together = 4 / element;
+  const int64_t blocks = weight.size(1) * element / tile_bytes;
+  return weight.contiguous()
+      .view({weight.size(0) / channels, 2, tile_rows, blocks, tile_rows, together, 9})
+      .permute({0, 6, 3, 1, 4, 2, 5})
+      .contiguous()
+      .to(type);
+}
+
+#if defined(TL_AMX)
+#define TL_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-int8,amx-bf16")))
+
+struct alignas(64) Shapes {
+  uint8_t palette, start, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+};
+
+// GCC 12 does not know which memory the instructions for tiles read and write.
+inline void settle_memory() { asm volatile("" ::: "memory"); }
+
+// A thread's setting of its tiles, put back at the end.
+class Setting {
+public:
+  TL_TARGET Setting() {
+    asm volatile("sttilecfg %0" : "=m"(before_));
+    Shapes s{};
+    s.palette = 1;
+    for (int i = 0; i < 8; i++) s.row_bytes[i] = tile_bytes, s.rows[i] = tile_rows;
+    load(s);
+  }
+  TL_TARGET ~Setting() {
+    if (before_.palette == 0) {
+      _tile_release();
+    } else {
+      load(before_);
+    }
+  }
+  Setting(const Setting &) = delete;
+  Setting &operator=(const Setting &) = delete;
+
+private:
+  TL_TARGET static void load(const Shapes &s) {
+    settle_memory();
+    asm volatile("ldtilecfg %0" ::"m"(s));
+  }
+
+  Shapes before_;
+};
+
+// A sum's place: [32 pixels][32 channels] of 32-bit integers or floats.
+using Sums = int32_t[pixels][channels];
+
+struct Finish {
+  const float *scale, *bias; // of 32 channels
+  bool relu;
+  float residual_scale, residual_zero, inverse, zero;
+};
+
+// load_floats makes floats of 16 bytes, or of 16 bf16.
+template <bool Bytes> TL_TARGET inline __m512 load_floats(const char *p) {
+  if constexpr (Bytes) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))));
+  } else {
+    const __m512i half = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(half, 16));
+  }
+}
+
+// store_rounded is its opposite: to the nearest, halves to even, and bytes from 0 to 255.
+template <bool Bytes> TL_TARGET inline void store_rounded(char *p, __m512 v) {
+  if constexpr (Bytes) {
+    v = _mm512_max_ps(v, _mm512_setzero_ps());
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(v)));
+  } else {
+    const __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+  }
+}
+
+// Done are the sums of 32 pixels of a part for 32 channels, and what is to become of them.
+struct Done {
+  const Sums *sums;
+  const Finish *how;
+  const int64_t *places; // where each pixel's first channel lies, in bytes; less than 0: nowhere
+  const char *add;       // null: no residual
+  char *y;
+};
+
+// finish makes the results for channels from first to first + 16.
+template <bool Bytes> TL_TARGET inline void finish(const Done &d, int64_t first) {
+  const Finish &f = *d.how;
+  const __m512 scale = _mm512_loadu_ps(f.scale + first), bias = _mm512_loadu_ps(f.bias + first);
+  const __m512 residual_scale = _mm512_set1_ps(f.residual_scale), residual_zero = _mm512_set1_ps(f.residual_zero);
+  const __m512 inverse = _mm512_set1_ps(f.inverse), zero = _mm512_set1_ps(f.zero);
+  const __m512 least = _mm512_set1_ps(f.relu ? 0.0f : -INFINITY);
+  const int64_t offset = first * (Bytes ? 1 : 2);
+  for (int64_t i = 0; i < pixels; i++) {
+    const int64_t place = d.places[i];
+    if (place < 0) continue;
+    __m512 v = _mm512_loadu_ps(reinterpret_cast<const float *>(&(*d.sums)[i][first]));
+    if constexpr (Bytes) v = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_castps_si512(v)), scale);
+    v = _mm512_add_ps(v, bias);
+    if (d.add) {
+      const __m512 r = load_floats<Bytes>(d.add + place + offset);
+      v = Bytes ? _mm512_fmadd_ps(_mm512_sub_ps(r, residual_zero), residual_scale, v) : _mm512_add_ps(v, r);
+    }
+    v = _mm512_max_ps(v, least);
+    if constexpr (Bytes) v = _mm512_fmadd_ps(v, inverse, zero);
+    store_rounded<Bytes>(d.y + place + offset, v);
+  }
+}
+
+// sum computes 32 pixels' sums of products for 32 channels; line is so many bytes from the
+// pixel above to the one below.
+template <bool Bytes>
+TL_TARGET void sum(const char *x, int64_t pixel, int64_t line, const char *weight, Sums &sums) {
+  settle_memory();
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int64_t place = 0; place < 9; place++) {
+    const char *a = x + place / 3 * line + place % 3 * pixel;
+    for (int64_t k = 0; k < pixel; k += tile_bytes, weight += 2 * tile_rows * tile_bytes) {
+      _tile_loadd(4, a + k, pixel);
+      _tile_loadd(6, weight, tile_bytes);
+      _tile_loadd(5, a + tile_rows * pixel + k, pixel);
+      _tile_loadd(7, weight + tile_rows * tile_bytes, tile_bytes);
+      if constexpr (Bytes) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+      } else {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+    }
+  }
+  _tile_stored(0, &sums[0][0], sizeof sums[0]);
+  _tile_stored(1, &sums[0][tile_rows], sizeof sums[0]);
+  _tile_stored(2, &sums[tile_rows][0], sizeof sums[0]);
+  _tile_stored(3, &sums[tile_rows][tile_rows], sizeof sums[0]);
+  settle_memory();
+}
+
+// Work is a part made ready: its pixels in a line, and where its results go.
+struct Work {
+  const char *padded;
+  const int64_t *places; // of the first channel, for each pixel of the line
+  int64_t total;         // pixels of the line that results are computed for
+  int64_t pixel, line;   // bytes from one to the next, and to the one below
+};
+
+// convolve computes 32 channels of a part.
+template <bool Bytes>
+TL_TARGET void convolve(const Work &w, const char *weight, const Finish &f, const char *add, char *y) {
+  alignas(64) Sums sums;
+  for (int64_t q = 0; q < w.total; q += pixels) {
+    sum<Bytes>(w.padded + q * w.pixel, w.pixel, w.line, weight, sums);
+    const Done done{&sums, &f, w.places + q, add, y};
+    finish<Bytes>(done, 0);
+    finish<Bytes>(done, tile_rows);
+  }
+}
+#endif
+
+} // namespace
+
+Amx::Amx(const Shape &in, const at::Tensor &weight, const Epilogue &e, at::ScalarType type)
+    : type_(type), weight_(pack(weight, type == at::kByte ? at::kChar : at::kBFloat16)), scale_(e.scale.contiguous()),
+      bias_(e.bias.contiguous()), relu_(e.relu), depth_(in.c), width_(weight.size(0)), height_(in.h), columns_(in.w),
+      in_bytes_(depth_ * (type == at::kByte ? 1 : 2)), out_bytes_(width_ * (type == at::kByte ? 1 : 2)) {}
+
+std::unique_ptr<Amx> Amx::bytes(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e,
+                                const Storage &input, const Storage &residual, const Storage &output) {
+  if (!usable("amx_int8") || !fits(s, in, weight, 1) || !input.bytes() || !output.bytes()) return nullptr;
+  // The sums are of bytes as they are; what the zero adds to each is the same for all pixels, as
+  // those outside are the zero as well.
+  const at::Tensor scale = e.scale.mul(input.scale);
+  const at::Tensor zeros = weight.sum({1, 2, 3}).mul_(static_cast<double>(input.zero)).mul_(scale);
+  std::unique_ptr<Amx> a(new Amx(in, weight, {scale, e.bias.sub(zeros), e.relu}, at::kByte));
+  a->zero_ = static_cast<uint8_t>(input.zero);
+  a->residual_scale_ = static_cast<float>(residual.scale), a->residual_zero_ = static_cast<float>(residual.zero);
+  a->inverse_ = static_cast<float>(1 / output.scale), a->output_zero_ = static_cast<float>(output.zero);
+  return a;
+}
+
+std::unique_ptr<Amx> Amx::halves(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e) {
+  if (!usable("amx_bf16") || !fits(s, in, weight, 2)) return nullptr;
+  return std::unique_ptr<Amx>(new Amx(in, weight, e, at::kBFloat16));
+}
+
+at::Tensor Amx::operator()(const at::Tensor &input, const at::Tensor &residual) const {
+  const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
+  at::Tensor y = add;
+  if (!y.defined() || y.is_alias_of(x)) {
+    y = at::empty({x.size(0), width_, height_, columns_}, type_, std::nullopt, std::nullopt, std::nullopt,
+                  at::MemoryFormat::ChannelsLast);
+  }
+  const int64_t n = x.size(0), threads = at::get_num_threads();
+  std::vector<Part> parts;
+  if (n >= threads) {
+    const int64_t together = std::max<int64_t>(1, part_bytes / ((height_ + 1) * (columns_ + 1) * in_bytes_));
+    int64_t groups = (n + together - 1) / together;
+    groups = std::min(n, (groups + threads - 1) / threads * threads);
+    for (int64_t g = 0; g < groups; g++) parts.push_back({g * n / groups, (g + 1) * n / groups - g * n / groups, 0, height_});
+  } else { // rows of each image for each thread
+    const int64_t blocks = std::min(height_, (threads + n - 1) / n);
+    for (int64_t i = 0; i < n; i++) {
+      for (int64_t b = 0; b < blocks; b++) {
+        const int64_t top = b * height_ / blocks;
+        parts.push_back({i, 1, top, (b + 1) * height_ / blocks - top});
+      }
+    }
+  }
+  at::parallel_for(0, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      compute(parts[i], static_cast<const char *>(x.const_data_ptr()),
+              add.defined() ? static_cast<const char *>(add.const_data_ptr()) : nullptr, static_cast<char *>(y.data_ptr()));
+    }
+  });
+  return y;
+}
+
+// pad copies a part's pixels into a line, with what is around them.
+void Amx::pad(const Part &p, const char *x, char *to) const {
+  const int64_t line = (columns_ + 1) * in_bytes_, row_bytes = columns_ * in_bytes_;
+  const int64_t rows = p.images * (p.rows + 1) + 1;
+  for (int64_t r = 0; r < rows; r++, to += line) {
+    // Between whole images lies nothing; above and below a block of rows, more of its image.
+    const bool last = r == rows - 1;
+    const int64_t image = last ? p.images - 1 : r / (p.rows + 1);
+    const int64_t row = p.top + (last ? p.rows : r % (p.rows + 1) - 1);
+    if (row < 0 || row >= height_) {
+      std::memset(to, zero_, line);
+      continue;
+    }
+    std::memset(to, zero_, in_bytes_);
+    std::memcpy(to + in_bytes_, x + ((p.image + image) * height_ + row) * row_bytes, row_bytes);
+  }
+  std::memset(to, zero_, behind * in_bytes_);
+}
+
+// place says where the results of each pixel of the line go.
+void Amx::place(const Part &p, int64_t total, int64_t *places) const {
+  const int64_t line = columns_ + 1;
+  for (int64_t q = 0; q < total; q++) {
+    const int64_t row = q / line, column = q % line, image = row / (p.rows + 1), y = row % (p.rows + 1);
+    const bool nothing = column == columns_ || y == p.rows;
+    places[q] = nothing ? -1 : (((p.image + image) * height_ + p.top + y) * columns_ + column) * out_bytes_;
+  }
+  std::fill(places + total, places + total + pixels, -1);
+}
+
+void Amx::compute(const Part &p, const char *x, const char *add, char *y) const {
+#if defined(TL_AMX)
+  const int64_t line = columns_ + 1, rows = p.images * (p.rows + 1) + 1;
+  const int64_t total = (rows - 2) * line; // pixels, the zeros between them included
+  const int64_t padded_bytes = ((rows * line + behind) * in_bytes_ + 63) / 64 * 64;
+  char *padded = static_cast<char *>(scratch(padded_bytes + (total + pixels) * sizeof(int64_t)));
+  auto *places = reinterpret_cast<int64_t *>(padded + padded_bytes);
+  pad(p, x, padded);
+  place(p, total, places);
+
+  const bool bytes = type_ == at::kByte;
+  const Work work{padded, places, total, in_bytes_, line * in_bytes_};
+  const int64_t weight_bytes = channels * 9 * in_bytes_, result = out_bytes_ / width_;
+  const char *weight = static_cast<const char *>(weight_.const_data_ptr());
+  const Setting setting;
+  for (int64_t c = 0; c < width_; c += channels, weight += weight_bytes) {
+    const Finish f{scale_.const_data_ptr<float>() + c, bias_.const_data_ptr<float>() + c, relu_, residual_scale_,
+                   residual_zero_, inverse_, output_zero_};
+    const char *residual = add ? add + c * result : nullptr;
+    if (bytes) {
+      convolve<true>(work, weight, f, residual, y + c * result);
+    } else {
+      convolve<false>(work, weight, f, residual, y + c * result);
+    }
+  }
+#else
+  (void)p, (void)x, (void)add, (void)y;
+  TORCH_CHECK(false, "BUG: no AMX was compiled in");
+#endif
+}
+
+} // namespace torchlit
