@@ -116,6 +116,20 @@ func TestRefusalWithoutTime(t *testing.T) {
 	}
 }
 
+// endings counts how items that were made ended: answered, refused in spite of that, or too late.
+type endings struct{ good, vain, late atomic.Int64 }
+
+func (e *endings) count(err error) {
+	switch {
+	case err == nil:
+		e.good.Add(1)
+	case errors.As(err, new(*RetryError)):
+		e.vain.Add(1)
+	default:
+		e.late.Add(1)
+	}
+}
+
 // Under twice the load that can be served, whoever asks before he makes an item makes hardly any in vain, and the runners have as
 // much to do as if nobody asked.
 func TestRefusalSparesWork(t *testing.T) {
@@ -129,7 +143,8 @@ func TestRefusalSparesWork(t *testing.T) {
 		const lasts, patience = 30 * time.Second, time.Second
 		capacity := bestRate(cost, b.cfg.MaxBatch)
 		rnd := rand.New(rand.NewPCG(3, 4))
-		var ahead, good, spared, vain, late atomic.Int64
+		var ahead, spared atomic.Int64
+		var ends endings
 		var wg sync.WaitGroup
 		for begin := time.Now(); time.Since(begin) < lasts; {
 			time.Sleep(time.Duration(rnd.ExpFloat64() / (2 * capacity) * float64(time.Second)))
@@ -144,23 +159,17 @@ func TestRefusalSparesWork(t *testing.T) {
 				ahead.Add(1)
 				time.Sleep(makes)
 				ahead.Add(-1)
-				switch _, err := b.Do(ctx, 1); {
-				case err == nil:
-					good.Add(1)
-				case errors.As(err, new(*RetryError)):
-					vain.Add(1)
-				default:
-					late.Add(1)
-				}
+				_, err := b.Do(ctx, 1)
+				ends.count(err)
 			})
 		}
 		wg.Wait()
-		t.Logf("%d answered, %d refused before, %d after, %d late", good.Load(), spared.Load(), vain.Load(), late.Load())
-		if served := float64(good.Load()) / lasts.Seconds() / capacity; served < 0.95 {
+		t.Logf("%d answered, %d refused before, %d after, %d late", ends.good.Load(), spared.Load(), ends.vain.Load(), ends.late.Load())
+		if served := float64(ends.good.Load()) / lasts.Seconds() / capacity; served < 0.95 {
 			t.Errorf("%.3f of what can be served was", served)
 		}
-		if refused := spared.Load() + vain.Load(); vain.Load()*50 > refused || late.Load()*100 > good.Load() {
-			t.Errorf("%d of %d refusals came after the work, %d of %d answers too late", vain.Load(), refused, late.Load(), good.Load())
+		if refused := spared.Load() + ends.vain.Load(); ends.vain.Load()*50 > refused || ends.late.Load()*100 > ends.good.Load() {
+			t.Errorf("%d of %d refusals came after the work, %d of %d answers too late", ends.vain.Load(), refused, ends.late.Load(), ends.good.Load())
 		}
 	})
 }
@@ -180,7 +189,8 @@ func TestRefusalWhereMakingIsSlow(t *testing.T) {
 		makes := time.Duration(float64(time.Second) / capacity)
 		maker := make(chan struct{}, 1)
 		rnd := rand.New(rand.NewPCG(5, 6))
-		var ahead, queue, good, vain, late atomic.Int64
+		var ahead, queue atomic.Int64
+		var ends endings
 		var wg sync.WaitGroup
 		for begin := time.Now(); time.Since(begin) < lasts; {
 			time.Sleep(time.Duration(rnd.ExpFloat64() / (2 * capacity) * float64(time.Second)))
@@ -197,23 +207,17 @@ func TestRefusalWhereMakingIsSlow(t *testing.T) {
 				<-maker
 				queue.Add(-1)
 				ahead.Add(-1)
-				switch _, err := b.DoAsked(ctx, 1, Normal); {
-				case err == nil:
-					good.Add(1)
-				case errors.As(err, new(*RetryError)):
-					vain.Add(1)
-				default:
-					late.Add(1)
-				}
+				_, err := b.DoAsked(ctx, 1, Normal)
+				ends.count(err)
 			})
 		}
 		wg.Wait()
-		t.Logf("%d answered, %d refused after they were made, %d late", good.Load(), vain.Load(), late.Load())
-		if served := float64(good.Load()) / lasts.Seconds() / capacity; served < 0.95 {
+		t.Logf("%d answered, %d refused after they were made, %d late", ends.good.Load(), ends.vain.Load(), ends.late.Load())
+		if served := float64(ends.good.Load()) / lasts.Seconds() / capacity; served < 0.95 {
 			t.Errorf("%.3f of what can be made was answered", served)
 		}
-		if lost := vain.Load() + late.Load(); lost*100 > good.Load() {
-			t.Errorf("%d were made in vain, beside %d", lost, good.Load())
+		if lost := ends.vain.Load() + ends.late.Load(); lost*100 > ends.good.Load() {
+			t.Errorf("%d were made in vain, beside %d", lost, ends.good.Load())
 		}
 	})
 }
