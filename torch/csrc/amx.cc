@@ -38,6 +38,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -60,6 +62,7 @@ constexpr int64_t pixels = 2 * tile_rows, channels = 2 * tile_rows; // that are 
 constexpr int64_t behind = 2 + pixels; // pixels that the last tile reads beyond the line
 constexpr int64_t part_bytes = 256 << 10;
 
+#if defined(TL_AMX)
 bool has(const char *feature) {
   static const auto cpu = at::cpu::get_cpu_capabilities();
   auto found = cpu.find(feature);
@@ -68,14 +71,12 @@ bool has(const char *feature) {
 
 // usable asks the kernel for AMX once.
 bool usable(const char *feature) {
-#if defined(TL_AMX)
   static const bool allowed = std::string(at::get_cpu_capability()) == "AVX512" && has("amx_tile") && at::cpu::init_amx();
   return allowed && has(feature);
-#else
-  (void)feature;
-  return false;
-#endif
 }
+#else
+bool usable(const char *) { return false; }
+#endif
 
 bool fits(const tl_step &s, const Shape &in, const at::Tensor &weight, int64_t element) {
   return in.w < tile_rows && s.kernel == 3 && s.stride == 1 && s.padding == 1 && s.groups == 1 && in.c * element % tile_bytes == 0 &&
