@@ -63,16 +63,10 @@ constexpr int64_t behind = 2 + pixels; // pixels that the last tile reads beyond
 constexpr int64_t part_bytes = 256 << 10;
 
 #if defined(TL_AMX)
-bool has(const char *feature) {
-  static const auto cpu = at::cpu::get_cpu_capabilities();
-  auto found = cpu.find(feature);
-  return found != cpu.end() && found->second.isBool() && found->second.toBool();
-}
-
 // usable asks the kernel for AMX once.
 bool usable(const char *feature) {
-  static const bool allowed = std::string(at::get_cpu_capability()) == "AVX512" && has("amx_tile") && at::cpu::init_amx();
-  return allowed && has(feature);
+  static const bool allowed = std::string(at::get_cpu_capability()) == "AVX512" && cpu_has("amx_tile") && at::cpu::init_amx();
+  return allowed && cpu_has(feature);
 }
 #else
 bool usable(const char *) { return false; }

@@ -169,12 +169,13 @@ int32_t run(tl_engine *engine, const Value *images, int64_t n, float *logits, tl
   });
 }
 
-bool has(const std::unordered_map<std::string, c10::IValue> &cpu, const char *feature) {
+} // namespace
+
+bool cpu_has(const char *feature) {
+  static const auto cpu = at::cpu::get_cpu_capabilities();
   auto found = cpu.find(feature);
   return found != cpu.end() && found->second.isBool() && found->second.toBool();
 }
-
-} // namespace
 
 int32_t engine_open(const tl_engine_config *config, const tl_step *steps, int64_t nsteps,
                     tl_engine **out, tl_error *err) {
@@ -228,7 +229,6 @@ int32_t engine_trace(tl_engine *engine, const uint8_t *images, int64_t n, float 
 
 int32_t engine_precision(int64_t precision, int32_t *runs, int32_t *fast, tl_error *err) {
   return guard(err, [&] {
-    const auto cpu = at::cpu::get_cpu_capabilities();
     switch (precision) {
     case TL_FP32: *runs = *fast = 1; break;
     case TL_BF16: {
@@ -236,13 +236,13 @@ int32_t engine_precision(int64_t precision, int32_t *runs, int32_t *fast, tl_err
       torch::jit::Stack stack;
       if (supported) supported->callBoxed(stack);
       *runs = supported && stack[0].toBool();
-      *fast = *runs && (has(cpu, "avx512_bf16") || has(cpu, "amx_bf16"));
+      *fast = *runs && (cpu_has("avx512_bf16") || cpu_has("amx_bf16"));
       break;
     }
     case TL_INT8:
       *runs = find("onednn::qconv_prepack", "") && find("onednn::qconv2d_pointwise", "") &&
-              find("onednn::qconv2d_pointwise", "binary") && has(cpu, "avx2");
-      *fast = *runs && (has(cpu, "avx512_vnni") || has(cpu, "avx_vnni") || has(cpu, "amx_int8"));
+              find("onednn::qconv2d_pointwise", "binary") && cpu_has("avx2");
+      *fast = *runs && (cpu_has("avx512_vnni") || cpu_has("avx_vnni") || cpu_has("amx_int8"));
       break;
     default: TORCH_CHECK(false, "there is no precision ", precision);
     }

@@ -36,6 +36,9 @@ struct Shape {
 // find looks up an operator that a libtorch may lack.
 std::optional<c10::OperatorHandle> find(const char *name, const char *overload);
 
+// cpu_has tells whether the processor has a feature, by libtorch's name for it.
+bool cpu_has(const char *feature);
+
 // Packings are a convolution's weight in the blocked layouts that oneDNN computes on.
 //
 // Which layout it asks for depends on the processor, the image, the number of threads

@@ -1,4 +1,4 @@
-// The ways of a convolution in floating point: fused by oneDNN, Winograd's, and plain.
+// The ways of a convolution in floating point: fused by oneDNN, Winograd's, on AMX, and plain.
 #include <algorithm>
 
 #include <ATen/Parallel.h>
@@ -65,7 +65,10 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
   if (type == at::kBFloat16) {
     const at::Tensor bias = borrow(s.bias).detach();
     amx_ = Amx::halves(s, in, borrow(s.weight).detach(), {at::ones_like(bias), bias, relu_});
-    if (amx_) return;
+    if (amx_) {
+      weight_.reset();
+      return;
+    }
   }
   const Pair padding{padding_, padding_}, stride{stride_, stride_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(

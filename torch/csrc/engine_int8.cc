@@ -80,7 +80,10 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
     return;
   }
   amx_ = Amx::bytes(s, in, weight_, {scales_, bias_, relu_}, input_, added_, output_);
-  if (amx_) return;
+  if (amx_) {
+    weight_.reset();
+    return;
+  }
   const Pair stride{stride_, stride_}, padding{padding_, padding_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(
       *prepack,

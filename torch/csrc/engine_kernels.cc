@@ -45,10 +45,10 @@ TL_INLINE float value(Half x) {
   return f;
 }
 
-// A Key has the order of the numbers that are compared and a machine instruction for the
+// A key has the order of the numbers that are compared and a machine instruction for the
 // larger of two. For bfloat16 it is the signed integer of its bits, those of negative ones
 // turned round: on a struct of its own the compiler finds no vector instruction, and
-// the pool took twice as long as all convolutions.
+// the pool took longer than all convolutions.
 TL_INLINE float larger(float a, float b) { return a < b ? b : a; }
 TL_INLINE uint8_t larger(uint8_t a, uint8_t b) { return a < b ? b : a; }
 TL_INLINE int16_t larger(int16_t a, int16_t b) { return a < b ? b : a; }
