@@ -44,7 +44,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/cpu/Utils.h>
-#include <ATen/ops/empty.h>
 
 #include "engine.h"
 #include "scratch.h"
@@ -280,11 +279,7 @@ std::unique_ptr<Amx> Amx::halves(const tl_step &s, const Shape &in, const at::Te
 at::Tensor Amx::operator()(const at::Tensor &input, const at::Tensor &residual) const {
   const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
-  at::Tensor y = add;
-  if (!y.defined() || y.is_alias_of(x)) {
-    y = at::empty({x.size(0), width_, height_, columns_}, type_, std::nullopt, std::nullopt, std::nullopt,
-                  at::MemoryFormat::ChannelsLast);
-  }
+  const at::Tensor y = result_of(x, add, width_);
   const int64_t n = x.size(0), threads = at::get_num_threads();
   std::vector<Part> parts;
   if (n >= threads) {

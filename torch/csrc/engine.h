@@ -185,6 +185,10 @@ struct Program {
   at::ScalarType staged() const { return images.bytes() ? at::kByte : type; }
 };
 
+// result_of is where the results of a 3×3 convolution of stride 1 go, of x's type: the residual's
+// own memory, unless there is none or it is x's, whose neighbours are still to be read.
+at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, int64_t channels);
+
 // What engine_kernels.cc does in the layout [n, height, width, channels], on all
 // threads. Types are float, bfloat16 and bytes.
 

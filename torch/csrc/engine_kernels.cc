@@ -202,6 +202,11 @@ template <class T> void max_rows(const T *x, const at::Tensor &y, const Step &s,
 
 } // namespace
 
+at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, int64_t channels) {
+  if (residual.defined() && !residual.is_alias_of(x)) return residual;
+  return make({x.size(0), channels, x.size(2), x.size(3)}, x.scalar_type());
+}
+
 void stage_pixels(const Pixels &p, const uint8_t *images, int64_t pixels, at::Tensor &dst) {
   switch (dst.scalar_type()) {
   case at::kFloat: return look_up(p.floats, images, pixels, dst.data_ptr<float>());
