@@ -36,7 +36,6 @@
 #include "amx.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -50,7 +49,7 @@
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 11
 #define TL_AMX 1
-#include <immintrin.h>
+#include "finish.h"
 #endif
 
 namespace torchlit {
@@ -59,7 +58,6 @@ namespace {
 constexpr int64_t tile_rows = 16, tile_bytes = 64; // of a row
 constexpr int64_t pixels = 2 * tile_rows, channels = 2 * tile_rows; // that are computed at once
 constexpr int64_t behind = 2 + pixels; // pixels that the last tile reads beyond the line
-constexpr int64_t part_bytes = 256 << 10;
 
 #if defined(TL_AMX)
 // usable asks the kernel for AMX once.
@@ -70,11 +68,6 @@ bool usable(const char *feature) {
 #else
 bool usable(const char *) { return false; }
 #endif
-
-bool fits(const tl_step &s, const Shape &in, const at::Tensor &weight, int64_t element) {
-  return in.w < tile_rows && s.kernel == 3 && s.stride == 1 && s.padding == 1 && s.groups == 1 && in.c * element % tile_bytes == 0 &&
-         weight.size(0) % channels == 0;
-}
 
 // pack brings a weight into the order in which compute reads it: 32 output channels, nine
 // places, the bytes of a row, two tiles. Each row of a tile holds four bytes of each of 16 channels.
@@ -132,34 +125,6 @@ private:
 // A sum's place: [32 pixels][32 channels] of 32-bit integers or floats.
 using Sums = int32_t[pixels][channels];
 
-struct Finish {
-  const float *scale, *bias; // of 32 channels
-  bool relu;
-  float residual_scale, residual_zero, inverse, zero;
-};
-
-// load_floats makes floats of 16 bytes, or of 16 bf16.
-template <bool Bytes> TL_TARGET inline __m512 load_floats(const char *p) {
-  if constexpr (Bytes) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(p))));
-  } else {
-    const __m512i half = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(p)));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(half, 16));
-  }
-}
-
-// store_rounded is its opposite: to the nearest, halves to even, and bytes from 0 to 255.
-template <bool Bytes> TL_TARGET inline void store_rounded(char *p, __m512 v) {
-  if constexpr (Bytes) {
-    v = _mm512_max_ps(v, _mm512_setzero_ps());
-    _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtusepi32_epi8(_mm512_cvtps_epu32(v)));
-  } else {
-    const __m512i bits = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i *>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
-  }
-}
-
 // Done are the sums of 32 pixels of a part for 32 channels, and what is to become of them.
 struct Done {
   const Sums *sums;
@@ -169,27 +134,13 @@ struct Done {
   char *y;
 };
 
-// finish makes the results for channels from first to first + 16.
-template <bool Bytes> TL_TARGET inline void finish(const Done &d, int64_t first) {
-  const Finish &f = *d.how;
-  const __m512 scale = _mm512_loadu_ps(f.scale + first), bias = _mm512_loadu_ps(f.bias + first);
-  const __m512 residual_scale = _mm512_set1_ps(f.residual_scale), residual_zero = _mm512_set1_ps(f.residual_zero);
-  const __m512 inverse = _mm512_set1_ps(f.inverse), zero = _mm512_set1_ps(f.zero);
-  const __m512 least = _mm512_set1_ps(f.relu ? 0.0f : -INFINITY);
+// finish_all makes the results for channels from first to first + 16.
+template <bool Bytes> TL_TARGET inline void finish_all(const Done &d, int64_t first) {
   const int64_t offset = first * (Bytes ? 1 : 2);
   for (int64_t i = 0; i < pixels; i++) {
-    const int64_t place = d.places[i];
-    if (place < 0) continue;
-    __m512 v = _mm512_loadu_ps(reinterpret_cast<const float *>(&(*d.sums)[i][first]));
-    if constexpr (Bytes) v = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_castps_si512(v)), scale);
-    v = _mm512_add_ps(v, bias);
-    if (d.add) {
-      const __m512 r = load_floats<Bytes>(d.add + place + offset);
-      v = Bytes ? _mm512_fmadd_ps(_mm512_sub_ps(r, residual_zero), residual_scale, v) : _mm512_add_ps(v, r);
-    }
-    v = _mm512_max_ps(v, least);
-    if constexpr (Bytes) v = _mm512_fmadd_ps(v, inverse, zero);
-    store_rounded<Bytes>(d.y + place + offset, v);
+    if (d.places[i] < 0) continue;
+    const int64_t place = d.places[i] + offset;
+    store<Bytes>(d.y + place, finish<Bytes>(*d.how, _mm512_loadu_si512(&(*d.sums)[i][first]), first, d.add ? d.add + place : nullptr));
   }
 }
 
@@ -244,58 +195,31 @@ TL_TARGET void convolve(const Work &w, const char *weight, const Finish &f, cons
   for (int64_t q = 0; q < w.total; q += pixels) {
     sum<Bytes>(w.padded + q * w.pixel, w.pixel, w.line, weight, sums);
     const Done done{&sums, &f, w.places + q, add, y};
-    finish<Bytes>(done, 0);
-    finish<Bytes>(done, tile_rows);
+    finish_all<Bytes>(done, 0);
+    finish_all<Bytes>(done, tile_rows);
   }
 }
 #endif
 
 } // namespace
 
-Amx::Amx(const Shape &in, const at::Tensor &weight, const Epilogue &e, at::ScalarType type)
-    : type_(type), weight_(pack(weight, type == at::kByte ? at::kChar : at::kBFloat16)), scale_(e.scale.contiguous()),
-      bias_(e.bias.contiguous()), relu_(e.relu), depth_(in.c), width_(weight.size(0)), height_(in.h), columns_(in.w),
-      in_bytes_(depth_ * (type == at::kByte ? 1 : 2)), out_bytes_(width_ * (type == at::kByte ? 1 : 2)) {}
-
-std::unique_ptr<Amx> Amx::bytes(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e,
-                                const Storage &input, const Storage &residual, const Storage &output) {
-  if (!usable("amx_int8") || !fits(s, in, weight, 1) || !input.bytes() || !output.bytes()) return nullptr;
-  // The sums are of bytes as they are; what the zero adds to each is the same for all pixels, as
-  // those outside are the zero as well.
-  const at::Tensor scale = e.scale.mul(input.scale);
-  const at::Tensor zeros = weight.sum({1, 2, 3}).mul_(static_cast<double>(input.zero)).mul_(scale);
-  std::unique_ptr<Amx> a(new Amx(in, weight, {scale, e.bias.sub(zeros), e.relu}, at::kByte));
-  a->zero_ = static_cast<uint8_t>(input.zero);
-  a->residual_scale_ = static_cast<float>(residual.scale), a->residual_zero_ = static_cast<float>(residual.zero);
-  a->inverse_ = static_cast<float>(1 / output.scale), a->output_zero_ = static_cast<float>(output.zero);
-  return a;
+bool Amx::fits(const tl_step &s, const Shape &in, int64_t out, at::ScalarType type) {
+  const bool bytes = type == at::kByte;
+  return usable(bytes ? "amx_int8" : "amx_bf16") && in.w < tile_rows && s.kernel == 3 && s.stride == 1 && s.padding == 1 &&
+         s.groups == 1 && in.c * (bytes ? 1 : 2) % tile_bytes == 0 && out % channels == 0;
 }
 
-std::unique_ptr<Amx> Amx::halves(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e) {
-  if (!usable("amx_bf16") || !fits(s, in, weight, 2)) return nullptr;
-  return std::unique_ptr<Amx>(new Amx(in, weight, e, at::kBFloat16));
-}
+Amx::Amx(const Shape &in, const at::Tensor &weight, const Epilogue &e, at::ScalarType type, uint8_t zero)
+    : type_(type), epilogue_(e), weight_(pack(weight, type == at::kByte ? at::kChar : at::kBFloat16)), depth_(in.c),
+      width_(weight.size(0)), height_(in.h), columns_(in.w), in_bytes_(depth_ * (type == at::kByte ? 1 : 2)),
+      out_bytes_(width_ * (type == at::kByte ? 1 : 2)), zero_(zero) {}
 
 at::Tensor Amx::operator()(const at::Tensor &input, const at::Tensor &residual) const {
   const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
-  const at::Tensor y = result_of(x, add, width_);
-  const int64_t n = x.size(0), threads = at::get_num_threads();
-  std::vector<Part> parts;
-  if (n >= threads) {
-    const int64_t together = std::max<int64_t>(1, part_bytes / ((height_ + 1) * (columns_ + 1) * in_bytes_));
-    int64_t groups = (n + together - 1) / together;
-    groups = std::min(n, (groups + threads - 1) / threads * threads);
-    for (int64_t g = 0; g < groups; g++) parts.push_back({g * n / groups, (g + 1) * n / groups - g * n / groups, 0, height_});
-  } else { // rows of each image for each thread
-    const int64_t blocks = std::min(height_, (threads + n - 1) / n);
-    for (int64_t i = 0; i < n; i++) {
-      for (int64_t b = 0; b < blocks; b++) {
-        const int64_t top = b * height_ / blocks;
-        parts.push_back({i, 1, top, (b + 1) * height_ / blocks - top});
-      }
-    }
-  }
+  const at::Tensor y = result_of(x, add, {width_, height_, columns_});
+  const std::vector<Part> parts =
+      divide(x.size(0), (height_ + 1) * (columns_ + 1) * in_bytes_, height_, at::get_num_threads());
   at::parallel_for(0, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       compute(parts[i], static_cast<const char *>(x.const_data_ptr()),
@@ -351,8 +275,7 @@ void Amx::compute(const Part &p, const char *x, const char *add, char *y) const 
   const char *weight = static_cast<const char *>(weight_.const_data_ptr());
   const Setting setting;
   for (int64_t c = 0; c < width_; c += channels, weight += weight_bytes) {
-    const Finish f{scale_.const_data_ptr<float>() + c, bias_.const_data_ptr<float>() + c, relu_, residual_scale_,
-                   residual_zero_, inverse_, output_zero_};
+    const Finish f(epilogue_, c);
     const char *residual = add ? add + c * result : nullptr;
     if (bytes) {
       convolve<true>(work, weight, f, residual, y + c * result);

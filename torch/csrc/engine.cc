@@ -18,7 +18,6 @@
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/linear.h>
 #include <c10/core/InferenceMode.h>
 
 #include "engine.h"
@@ -140,9 +139,8 @@ void run_chunk(tl_engine &e, const Value *images, int64_t n, float *logits, Trac
     case TL_STEP_MAXPOOL: slots[s.output] = max_pool(x, s); break;
     case TL_STEP_AVGPOOL: slots[s.output] = average_pool(s, x); break;
     case TL_STEP_POOL_LINEAR: {
-      at::Tensor y = at::linear(mean_pool(x, s.from), s.weight, s.bias);
-      std::copy_n(y.const_data_ptr<float>(), y.numel(), logits);
-      trace.add(y.view({n, p.config.classes, 1, 1}), {});
+      linear(mean_pool(x, s.from), s, logits);
+      if (trace.next) trace.add(at::from_blob(logits, {n, p.config.classes, 1, 1}, at::kFloat), {});
       break;
     }
     }

@@ -13,7 +13,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
-#include "amx.h"
+#include "form.h"
 #include "guard.h"
 #include "winograd.h"
 
@@ -78,7 +78,7 @@ private:
 // mkldnn, absent where libtorch is built without oneDNN), so they are called
 // through the dispatcher; when they are absent, or plain is asked for, the same
 // is done with public ones. Where there is a form with fewer multiplications, that is
-// taken (Winograd), and for bf16 one that fills the processor's tiles better (Amx).
+// taken (Winograd), and for bf16 one that suits the processor better (Amx, Direct).
 class Convolution {
 public:
   Convolution(const tl_step &, const Shape &in, at::ScalarType type, bool plain);
@@ -95,7 +95,7 @@ private:
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
   std::unique_ptr<Winograd> winograd_; // absent: it is none of its convolutions
-  std::unique_ptr<Amx> amx_;           // likewise
+  std::unique_ptr<Form> form_;         // likewise
   std::unique_ptr<Packings> packings_; // absent: plain
   at::Tensor weight_, bias_;           // the weight: plain
   int64_t stride_, padding_, groups_;
@@ -104,8 +104,8 @@ private:
   torch::jit::Stack arguments_;           // of op_, after its tensors x, residual and weight
 };
 
-// ByteConvolution is a step's convolution of bytes by int8 weights: see
-// engine_int8.cc, and for processors with AMX amx.cc.
+// ByteConvolution is a step's convolution of bytes by int8 weights: see engine_int8.cc, and for
+// the forms of our own amx.cc and direct.cc.
 class ByteConvolution {
 public:
   ByteConvolution(const tl_step &, const Shape &in, Storage input, Storage residual, Storage output,
@@ -121,7 +121,7 @@ private:
   at::Tensor fused(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &residual) const;
   at::Tensor plain(const at::Tensor &x, const at::Tensor &residual) const;
 
-  std::unique_ptr<Amx> amx_;           // absent: it is none of its convolutions
+  std::unique_ptr<Form> form_;         // absent: there is none of our own for it
   std::unique_ptr<Packings> packings_; // absent: plain
   at::Tensor weight_, scales_, bias_;  // the weight: plain, its values as floats
   int64_t stride_, padding_, groups_;
@@ -154,7 +154,7 @@ struct Pixels {
 // 4×4 convolution of stride 1 of 2×2 pixels each, which lie beside each other as
 // channels. oneDNN needs channels by the dozen to fill its registers; with three of
 // them it takes nearly twice as long for the same sums (one thread, VNNI and AMX,
-// 224 px: 0.50 against 0.28 ms). The staging tensor has the padding inside.
+// 224 px: 0.50 against 0.28 ms). The staging tensor has the padding inside. Direct needs none of it.
 //
 //   filter row 2a + b - 1 of 7 (the row before the first is 0) is row a of 4 and row b
 //   of the 2×2 pixels
@@ -162,7 +162,7 @@ struct Stem {
   static constexpr int64_t channels = 16; // twelve, and four that are nothing
   static constexpr int64_t before = 2, after = 1; // blocks of padding
 
-  static bool fits(const tl_step &, const Shape &in);
+  static bool fits(const tl_step &, const Shape &in, int64_t out);
   static Shape shape(const Shape &in) {
     return {channels, in.h / 2 + before + after, in.w / 2 + before + after};
   }
@@ -185,9 +185,14 @@ struct Program {
   at::ScalarType staged() const { return images.bytes() ? at::kByte : type; }
 };
 
-// result_of is where the results of a 3×3 convolution of stride 1 go, of x's type: the residual's
+// result_of is where a convolution's results of such a shape go, of x's type: the residual's
 // own memory, unless there is none or it is x's, whose neighbours are still to be read.
-at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, int64_t channels);
+at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, const Shape &);
+
+// form_of makes our own form of a convolution in at::kByte or at::kBFloat16; null if there is none
+// for the step on this processor. zero is the byte that stands for 0.
+std::unique_ptr<Form> form_of(const tl_step &, const Shape &in, const at::Tensor &weight, const Epilogue &,
+                              at::ScalarType, int64_t zero);
 
 // What engine_kernels.cc does in the layout [n, height, width, channels], on all
 // threads. Types are float, bfloat16 and bytes.
@@ -200,6 +205,8 @@ void stage_blocks(const Pixels &, const uint8_t *images, int64_t n, int64_t heig
 at::Tensor max_pool(const at::Tensor &x, const Step &);
 // mean over height and width, [n, channels], float.
 at::Tensor mean_pool(const at::Tensor &x, Storage from);
+// linear writes logits, [n, classes], of means [n, channels]; with a weight in float or bfloat16.
+void linear(const at::Tensor &means, const Step &, float *logits);
 // quantize makes bytes of floating point: nearest, halves to even.
 at::Tensor quantize(const at::Tensor &x, Storage to);
 at::Tensor dequantize(const at::Tensor &x, Storage from); // to float

@@ -1,10 +1,9 @@
-// The ways of a convolution in floating point: fused by oneDNN, Winograd's, on AMX, and plain.
+// The ways of a convolution in floating point: fused by oneDNN, forms of our own, and plain.
 #include <algorithm>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/List.h>
 #include <ATen/ops/conv2d.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/relu.h>
 
 #include "engine.h"
@@ -63,9 +62,8 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
   }
   if (type == at::kFloat) winograd_ = Winograd::make(s, in, weight_, bias_);
   if (type == at::kBFloat16) {
-    const at::Tensor bias = borrow(s.bias).detach();
-    amx_ = Amx::halves(s, in, borrow(s.weight).detach(), {at::ones_like(bias), bias, relu_});
-    if (amx_) {
+    form_ = form_of(s, in, borrow(s.weight).detach(), Epilogue::halves(borrow(s.bias).detach(), relu_), type, 0);
+    if (form_) {
       weight_.reset();
       return;
     }
@@ -86,14 +84,14 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
 
 at::Tensor Convolution::weight(int64_t batch) const {
   if (winograd_ && winograd_->pays(batch)) return winograd_->weight();
-  if (amx_) return amx_->weight();
+  if (form_) return form_->weight();
   return packings_ ? packings_->of(batch) : weight_;
 }
 
 at::Tensor Convolution::operator()(const at::Tensor &x, const at::Tensor &weight,
                                    const at::Tensor &residual) const {
   if (winograd_ && winograd_->pays(x.size(0))) return (*winograd_)(x, weight, residual);
-  if (amx_) return (*amx_)(x, residual);
+  if (form_) return (*form_)(x, residual);
   return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 

@@ -18,6 +18,7 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
 
+#include "direct.h"
 #include "engine.h"
 
 namespace torchlit {
@@ -44,9 +45,9 @@ at::Tensor round_weight(const at::Tensor &weight, const at::Tensor &scales) {
 
 } // namespace
 
-bool Stem::fits(const tl_step &s, const Shape &in) {
-  return s.kind == TL_STEP_CONV && s.input == 0 && s.residual < 0 && s.groups == 1 && s.kernel == 7 &&
-         s.stride == 2 && s.padding == 3 && in.h % 2 == 0 && in.w % 2 == 0;
+bool Stem::fits(const tl_step &s, const Shape &in, int64_t out) {
+  return s.kind == TL_STEP_CONV && s.input == 0 && s.residual < 0 && s.groups == 1 && s.kernel == 7 && s.stride == 2 &&
+         s.padding == 3 && in.h % 2 == 0 && in.w % 2 == 0 && !Direct::fits(s, out, at::kByte);
 }
 
 at::Tensor Stem::weight(const at::Tensor &w) {
@@ -79,8 +80,11 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
     weight_.mul_(scales_.view({-1, 1, 1, 1}));
     return;
   }
-  amx_ = Amx::bytes(s, in, weight_, {scales_, bias_, relu_}, input_, added_, output_);
-  if (amx_) {
+  if (input_.bytes() && output_.bytes()) {
+    const Epilogue e = Epilogue::bytes(weight_, scales_, bias_, relu_, input_, added_, output_);
+    form_ = form_of(s, in, weight_, e, at::kByte, input_.zero);
+  }
+  if (form_) {
     weight_.reset();
     return;
   }
@@ -106,13 +110,13 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
 }
 
 at::Tensor ByteConvolution::weight(int64_t batch) const {
-  if (amx_) return amx_->weight();
+  if (form_) return form_->weight();
   return packings_ ? packings_->of(batch) : weight_;
 }
 
 at::Tensor ByteConvolution::operator()(const at::Tensor &x, const at::Tensor &weight,
                                        const at::Tensor &residual) const {
-  if (amx_) return (*amx_)(x, residual);
+  if (form_) return (*form_)(x, residual);
   return op_ ? fused(x, weight, residual) : plain(x, residual);
 }
 

@@ -12,11 +12,13 @@
 #pragma GCC optimize("O3")
 #endif
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 
 #include "engine.h"
 
@@ -119,6 +121,41 @@ void sum_of(const float *x, int64_t n, int64_t c, float *s) { sum_float(x, n, c,
 void sum_of(const Half *x, int64_t n, int64_t c, float *s) { sum_half(x, n, c, s); }
 void sum_of(const uint8_t *x, int64_t n, int64_t c, float *s) { sum_byte(x, n, c, s); }
 
+// Head is a linear layer with its weights in bf16, half as many bytes to fetch: for one
+// image that is all the time it takes.
+struct Head {
+  const Half *weight; // [classes, channels]
+  const float *bias, *means;
+  int64_t channels, classes;
+  float *logits;
+};
+
+// head_of computes classes from begin to end for images that lie side by side; the order of a sum
+// does not depend on how many.
+template <int Images> TL_INLINE void head_of(const Head h, int64_t begin, int64_t end, int64_t image) {
+  constexpr int lanes = 16;
+  const float *__restrict means = h.means + image * h.channels;
+  for (int64_t o = begin; o < end; o++) {
+    const Half *__restrict weight = h.weight + o * h.channels;
+    float sums[Images][lanes] = {};
+    int64_t c = 0;
+    for (; c + lanes <= h.channels; c += lanes) {
+      for (int i = 0; i < Images; i++) {
+        for (int j = 0; j < lanes; j++) sums[i][j] += value(weight[c + j]) * means[i * h.channels + c + j];
+      }
+    }
+    for (int i = 0; i < Images; i++) {
+      float sum = h.bias[o];
+      for (int j = 0; j < lanes; j++) sum += sums[i][j];
+      for (int64_t k = c; k < h.channels; k++) sum += value(weight[k]) * means[i * h.channels + k];
+      h.logits[(image + i) * h.classes + o] = sum;
+    }
+  }
+}
+
+TL_CLONES void head_one(const Head &h, int64_t begin, int64_t end, int64_t i) { head_of<1>(h, begin, end, i); }
+TL_CLONES void head_four(const Head &h, int64_t begin, int64_t end, int64_t i) { head_of<4>(h, begin, end, i); }
+
 // Adding 1.5 * 2^23 rounds to a whole number, halves to even, in the lowest bits: the
 // processor's own rounding, which vectorises everywhere. The value is limited first.
 template <class T>
@@ -162,14 +199,23 @@ template <class F> void with(const at::Tensor &tensor, F f) {
   }
 }
 
-template <class T> void look_up(const std::array<std::array<T, 256>, 3> &table, const uint8_t *images, int64_t pixels, T *dst) {
-  const auto &[red, green, blue] = table;
+template <class T> using Table = std::array<std::array<T, 256>, 3>;
+
+// look_up_row is for pixels of a thread. Without __restrict the tables' addresses would be read again after each
+// byte that is written.
+template <class T>
+void look_up_row(const Table<T> &table, const uint8_t *__restrict images, int64_t pixels, T *__restrict dst) {
+  const T *__restrict red = table[0].data(), *__restrict green = table[1].data(), *__restrict blue = table[2].data();
+  for (int64_t i = 0; i < 3 * pixels; i += 3) {
+    dst[i] = red[images[i]];
+    dst[i + 1] = green[images[i + 1]];
+    dst[i + 2] = blue[images[i + 2]];
+  }
+}
+
+template <class T> void look_up(const Table<T> &table, const uint8_t *images, int64_t pixels, T *dst) {
   at::parallel_for(0, pixels, grain_elements / 3, [&](int64_t begin, int64_t end) {
-    for (int64_t i = 3 * begin; i < 3 * end; i += 3) {
-      dst[i] = red[images[i]];
-      dst[i + 1] = green[images[i + 1]];
-      dst[i + 2] = blue[images[i + 2]];
-    }
+    look_up_row(table, images + 3 * begin, end - begin, dst + 3 * begin);
   });
 }
 
@@ -202,9 +248,9 @@ template <class T> void max_rows(const T *x, const at::Tensor &y, const Step &s,
 
 } // namespace
 
-at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, int64_t channels) {
+at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, const Shape &s) {
   if (residual.defined() && !residual.is_alias_of(x)) return residual;
-  return make({x.size(0), channels, x.size(2), x.size(3)}, x.scalar_type());
+  return make({x.size(0), s.c, s.h, s.w}, x.scalar_type());
 }
 
 void stage_pixels(const Pixels &p, const uint8_t *images, int64_t pixels, at::Tensor &dst) {
@@ -256,6 +302,22 @@ at::Tensor mean_pool(const at::Tensor &x, Storage from) {
     });
   });
   return y;
+}
+
+void linear(const at::Tensor &means, const Step &s, float *logits) {
+  if (s.weight.scalar_type() == at::kFloat) {
+    const at::Tensor y = at::linear(means, s.weight, s.bias);
+    std::copy_n(y.const_data_ptr<float>(), y.numel(), logits);
+    return;
+  }
+  const int64_t n = means.size(0);
+  const Head head{static_cast<const Half *>(s.weight.const_data_ptr()), s.bias.const_data_ptr<float>(),
+                  means.const_data_ptr<float>(), means.size(1), s.weight.size(0), logits};
+  at::parallel_for(0, head.classes, grain(head.channels), [&](int64_t begin, int64_t end) {
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4) head_four(head, begin, end, i);
+    for (; i < n; i++) head_one(head, begin, end, i);
+  });
 }
 
 at::Tensor quantize(const at::Tensor &tensor, Storage to) {

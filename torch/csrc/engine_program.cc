@@ -191,7 +191,7 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
 
   mark_dead(steps, c.slots);
   const std::vector<int64_t> &dead = steps[0].dead; // the images must be: Stem has another shape
-  stem = images.bytes() && !c.plain && Stem::fits(list[0], inputs[0]) &&
+  stem = images.bytes() && !c.plain && Stem::fits(list[0], inputs[0], steps[0].shape.c) &&
          std::find(dead.begin(), dead.end(), 0) != dead.end();
   for (int64_t i = 0; i < n; i++) {
     tl_step s = list[i];
@@ -208,8 +208,8 @@ Program::Program(const tl_engine_config &c, const tl_step *list, int64_t n)
     } else if (s.kind == TL_STEP_CONV) {
       step.convolution.emplace<Convolution>(s, inputs[i], type, c.plain != 0);
     } else if (s.kind == TL_STEP_POOL_LINEAR) {
-      step.weight = borrow(s.weight).detach().clone();
-      step.bias = borrow(s.bias).detach().clone();
+      step.weight = borrow(s.weight).detach().to(c.plain ? at::kFloat : type, false, /*copy=*/true).contiguous();
+      step.bias = borrow(s.bias).detach().clone().contiguous();
     }
   }
   fill(pixels, c, images);

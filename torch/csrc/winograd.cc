@@ -149,7 +149,7 @@ at::Tensor Winograd::weight() {
 at::Tensor Winograd::operator()(const at::Tensor &input, const at::Tensor &weight, const at::Tensor &residual) const {
   const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
-  const at::Tensor y = result_of(x, add, width_);
+  const at::Tensor y = result_of(x, add, {width_, height_, columns_});
   const int64_t tiles = x.size(0) * down_ * across_, threads = at::get_num_threads();
   const int64_t most = 48 * std::max<int64_t>(1, std::max(depth_, width_) / 256);
   int64_t blocks = (tiles + most - 1) / most;

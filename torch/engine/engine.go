@@ -70,7 +70,8 @@ type Bytes struct {
 type Precision int64
 
 // The precisions. In Int8, what is not kept as bytes is BF16 where the CPU has it,
-// else FP32. The pool before the linear layer and that layer are FP32 in all of them.
+// else FP32. The pool before the linear layer and that layer's sums are FP32 in all of them; its
+// weights are what floating point is kept in.
 const (
 	FP32 Precision = libtorch.FP32
 	BF16 Precision = libtorch.BF16

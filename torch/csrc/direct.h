@@ -1,0 +1,54 @@
+// Convolutions in int8 and bf16 on AVX-512's dot products: see direct.cc.
+#pragma once
+
+#include <memory>
+
+#include "form.h"
+#include "torchlit.h"
+
+namespace torchlit {
+
+struct Shape;
+
+// Direct is one such convolution.
+class Direct : public Form {
+public:
+  // Whether a step of so many output channels is one that it computes in at::kByte or
+  // at::kBFloat16, and this processor computes it best in this form.
+  static bool fits(const tl_step &, int64_t out, at::ScalarType);
+
+  // weight is [out, in, kernel, kernel], for bytes of whole numbers; zero is the byte that stands for 0.
+  Direct(const tl_step &, const Shape &in, const at::Tensor &weight, const Epilogue &, at::ScalarType, uint8_t zero);
+
+  const at::Tensor &weight() const override { return weight_; }
+  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const override;
+
+private:
+  // Some output channels of a part of the batch, in blocks.
+  struct Task {
+    Part part;
+    int64_t first, last;
+  };
+  // Outputs from begin to end, in one direction, for which the filter from first to last lies on the image.
+  struct Range {
+    int64_t begin, end, first, last;
+  };
+  std::vector<Range> ranges(int64_t in, int64_t out) const;
+  std::vector<Task> tasks(int64_t n) const;
+  void compute(const Task &, const char *x, const char *add, char *y) const;
+  void pad(const Part &, const char *x, char *to) const;
+
+  at::ScalarType type_;
+  Epilogue epilogue_;
+  at::Tensor weight_;
+  int64_t kernel_, stride_, padding_;
+  int64_t height_, columns_, rows_out_, columns_out_; // of an image, in pixels
+  int64_t width_;                                     // channels out
+  int64_t in_bytes_, out_bytes_;                      // of a pixel
+  int64_t run_;                                       // bytes of a filter's row, in whole dwords
+  uint8_t zero_;
+  bool copies_; // the input, with its padding
+  std::vector<Range> down_, across_;
+};
+
+} // namespace torchlit

@@ -1,0 +1,53 @@
+// Forms of a convolution of our own, for where oneDNN's is not the fastest: Winograd, Amx
+// and Direct. What they share.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace torchlit {
+
+struct Storage;
+
+// Epilogue is what becomes of a sum of products: sum · scale + bias (+ residual · theirs), no less than
+// floor, rounded to what is stored. For bytes all of it is counted in steps of the result, and
+// every zero is in the bias already, so that there is one multiplication left.
+struct Epilogue {
+  at::Tensor scale, bias; // [out], float; of bf16 no scale
+  float residual = 1, floor = 0;
+
+  static Epilogue halves(const at::Tensor &bias, bool relu);
+
+  // weight is [out, in, k, k] of whole numbers that stand for scale times as much. The sums are of the
+  // bytes as they are: what the input's zero adds to each is the same for all pixels if those
+  // outside of the image are the zero as well.
+  static Epilogue bytes(const at::Tensor &weight, const at::Tensor &scale, const at::Tensor &bias, bool relu,
+                        const Storage &input, const Storage &residual, const Storage &output);
+};
+
+// Form is one convolution with its weight, the addition of the residual and the rectifier.
+// May be used by many threads at once.
+class Form {
+public:
+  virtual ~Form() = default;
+
+  // The weight in the form's own order.
+  virtual const at::Tensor &weight() const = 0;
+
+  // x is [n, channels, height, width]. With a residual the result may be the residual's own
+  // memory, overwritten.
+  virtual at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const = 0;
+};
+
+// Part is what a thread computes at once: rows of one image, or several images whole.
+struct Part {
+  int64_t image, images, top, rows;
+};
+
+// divide makes parts of n images, of so many rows each: groups of whole images of 256 KB together, which
+// stay in a core's cache, or with more threads than images rows for each thread.
+std::vector<Part> divide(int64_t n, int64_t image_bytes, int64_t rows, int64_t threads);
+
+} // namespace torchlit
