@@ -122,6 +122,10 @@ bench-litserve: build ## Torchlit and LitServe in turns (PHOTOS=folder, ARGS="--
 bench-overload: build ## goodput and refusals at twice the capacity (PHOTOS=folder, ARGS="--model folder")
 	$(GO) run ./bench/peers overload $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 
+.PHONY: bench-server
+bench-server: build ## the server against its own bare engine (PHOTOS=folder, ARGS="--model folder --precisions fp32,bf16,int8")
+	$(GO) run ./bench/peers server $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
+
 .PHONY: profile
 profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folder, ARGS="--model folder")
 	$(GO) run ./bench/peers profile --profile .deps/cpu.pprof --duration 15s $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)

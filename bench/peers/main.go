@@ -5,6 +5,7 @@
 //	go run ./bench/peers litserve   # against LitServe, with one model that both load
 //	go run ./bench/peers overload   # at twice the load that can be served
 //	go run ./bench/peers profile    # where a request's time goes
+//	go run ./bench/peers server     # against its own bare engine
 //
 // The load tool of servers is bin/torchlit bench, a process of its own. It shares the machine with the server, which is the same for all
 // that are compared.
@@ -50,7 +51,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return errors.New("name what to measure: engine, litserve, overload or profile")
+		return errors.New("name what to measure: engine, litserve, overload, profile or server")
 	}
 	s := &settings{}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
@@ -109,12 +110,16 @@ func command(name string, s *settings, flags *flag.FlagSet) (func(ctx context.Co
 		p := &profiling{settings: s}
 		p.register(flags)
 		return p.run, nil
+	case "server":
+		b := &sharing{settings: s}
+		b.register(flags)
+		return b.run, nil
 	case "overload":
 		o := &overload{settings: s}
 		o.register(flags)
 		return o.run, nil
 	}
-	return nil, fmt.Errorf("cannot measure %q: it is engine, litserve, overload or profile", name)
+	return nil, fmt.Errorf("cannot measure %q: it is engine, litserve, overload, profile or server", name)
 }
 
 func (s *settings) write(figures any) error {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Both measurements run to their ends, with little load: LitServe answers as Torchlit does, and the figures are written. What they are
+// The measurements run to their ends, with little load: LitServe answers as Torchlit does, and the figures are written. What they are
 // is not looked at.
 func TestInteropPeers(t *testing.T) {
 	torchlit := filepath.Join("..", "..", "bin", "torchlit")
@@ -41,6 +41,11 @@ func TestInteropPeers(t *testing.T) {
 		"--batches", "1", "--peers", "eager,onnxruntime,openvino", "--tune", "100ms")
 	if len(e.Results) < 2*7 || e.Results[0].Engine != "Torchlit" || e.Results[0].ToBest == nil || e.Results[0].ToEager == nil {
 		t.Errorf("got %d results, missing %+v", len(e.Results), e.Missing)
+	}
+	var b shared
+	f(&b, "server", "--tune", "100ms")
+	if len(b.Results) != 1 || b.Results[0].Batch == 0 || b.Results[0].Share.Median <= 0 {
+		t.Errorf("got %+v", b)
 	}
 	var o overloaded
 	f(&o, "overload", "--deadline", "300ms")

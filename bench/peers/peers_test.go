@@ -143,6 +143,25 @@ func TestOverloadSumsUp(t *testing.T) {
 	}
 }
 
+func TestShareIsWritten(t *testing.T) {
+	f := shared{Model: "m", Results: []*shareOf{
+		{Precision: "fp32", Setting: "2×1", Batch: 8, Goal: 0.93, Engine: spread{200, 190, 210}, Server: spread{180, 180, 180}, Share: spread{0.9, 0.85, 0.95}},
+		{Precision: "int8", Refused: "no scales"},
+	}}
+	var out strings.Builder
+	if err := f.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"2×1, batches of 8", "missing: no scales", "fp32: 0.900 of the engine. At least 0.93: MISSED."} {
+		if !strings.Contains(out.String(), says) {
+			t.Errorf("want %q in\n%s", says, &out)
+		}
+	}
+	if says := "| fp32 | 200 | 180 | **0.90 (0.85–0.95)** |\n| int8 | missing: no scales | | |"; !strings.Contains(f.markdown(), says) {
+		t.Errorf("want %q in\n%s", says, f.markdown())
+	}
+}
+
 func TestUsage(t *testing.T) {
 	f := func(says string, args ...string) {
 		t.Helper()
@@ -151,9 +170,10 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	f("name what to measure")
-	f("engine, litserve, overload or profile", "triton")
+	f("engine, litserve, overload, profile or server", "triton")
 	f("must be positive", "overload", "--rounds", "0")
 	f("all else is a flag", "overload", "now")
 	f("must be above 1", "overload", "--images", ".", "--times", "1")
+	f(`"fp1" is not known`, "server", "--precisions", "fp1")
 	f("cannot read the requirements", "litserve", "--images", ".", "--litserve", t.TempDir())
 }

@@ -223,8 +223,10 @@ func TestBenchTurns(t *testing.T) {
 		`{"setting":"2×1","batch":2,"images":"FILE","logits":true}`,
 		`{"setting":"9×9","batch":1,"images":"FILE"}`, `{"setting":"2×1","batch":9,"images":"FILE"}`,
 		`{"setting":"2×1","batch":5,"images":"FILE"}`, `{"setting":"2×1","batch":1,"images":"/nowhere"}`, `?`,
+		`{"setting":"2×1","batch":8,"seconds":0.05}`,
 	)
-	require.Len(t, got, 7)
+	require.Len(t, got, 8)
+	assert.Positive(t, got[7].Batches, "without a file it is noise")
 	assert.GreaterOrEqual(t, got[0].Batches, 2)
 	assert.Positive(t, got[0].Seconds)
 	assert.Positive(t, got[0].P50)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 
 	"github.com/torchlit/torchlit/bench"
 	"github.com/torchlit/torchlit/predict"
@@ -72,18 +73,20 @@ func engineWorker(model *predict.Model, batch int) (run func() error, end func()
 		runtime.UnlockOSThread()
 		return nil, nil, err
 	}
-	in, out := make([][]byte, batch), make([][]float32, batch)
-	random := rand.New(rand.NewPCG(1, 2))
-	for i := range in {
-		in[i] = make([]byte, model.ImageBytes())
-		for j := range in[i] {
-			in[i][j] = byte(random.Uint32())
-		}
-	}
+	in, out := slices.Collect(slices.Chunk(noise(batch*model.ImageBytes()), model.ImageBytes())), make([][]float32, batch)
 	return func() error { return runner.Run(in, out) }, func() {
 		runner.Close()
 		runtime.UnlockOSThread()
 	}, nil
+}
+
+// noise is so many random bytes, the same each time.
+func noise(n int) []byte {
+	random, b := rand.New(rand.NewPCG(1, 2)), make([]byte, n)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return b
 }
 
 func (r engineResult) print(out io.Writer) error {

@@ -34,7 +34,7 @@ type turnSetting struct {
 type turnRequest struct {
 	Setting string  `json:"setting"`
 	Batch   int     `json:"batch"`
-	Images  string  `json:"images"` // file of 8-bit RGB pixels, image after image
+	Images  string  `json:"images"` // file of 8-bit RGB pixels, image after image; "": noise
 	Warmup  float64 `json:"warmup_s"`
 	Seconds float64 `json:"seconds"`
 	Logits  bool    `json:"logits"` // of the first batch, instead of a measurement
@@ -130,13 +130,16 @@ func (t *engineTurns) answer(ctx context.Context, settings []turnSetting, line [
 	return a
 }
 
-// batch returns the first images of a file.
+// batch returns the first images of a file, or noise.
 func (t *engineTurns) batch(r turnRequest, size int) ([][]byte, error) {
 	images, ok := t.images[r.Images]
 	if !ok {
-		data, err := os.ReadFile(r.Images)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read images: %w", err)
+		data := noise(size * t.options.MaxBatch)
+		if r.Images != "" {
+			var err error
+			if data, err = os.ReadFile(r.Images); err != nil {
+				return nil, fmt.Errorf("cannot read images: %w", err)
+			}
 		}
 		images = slices.Collect(slices.Chunk(data, size))
 		if n := len(data) % size; n != 0 {

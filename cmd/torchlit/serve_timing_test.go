@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,37 +17,6 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 )
-
-// BenchmarkServerAgainstEngine prints how much of the bare engine's speed is
-// left when every image comes as a JPEG over HTTP: ResNet18 at 224 px, fp32,
-// random weights, 500×375 photos, 64 clients that always wait for an answer.
-// Engine and server take turns, second by second, so that both meet the same
-// machine.
-func BenchmarkServerAgainstEngine(b *testing.B) {
-	torchtest.Need(b)
-	const clients, turn = 64, 4 * time.Second
-	dir := writeModel(b, "resnet18", resnet.ImageNetStem, 1000, 224)
-	s := serveModel(b, "--models", dir)
-	engine := openEngine(b, dir, predict.Options{})
-	photos := make([][]byte, 16)
-	for i := range photos {
-		photos[i] = photo(b, 500, 375, uint64(i))
-	}
-	load := startLoad(b, s.url, photos, clients)
-	defer load.stop()
-
-	var ratios, engineRates, serverRates []float64
-	for b.Loop() {
-		bare := engine.rate(b, turn)
-		served := load.rate(turn)
-		engineRates, serverRates = append(engineRates, bare), append(serverRates, served)
-		ratios = append(ratios, served/bare)
-	}
-	b.ReportMetric(median(engineRates), "engine-images/s")
-	b.ReportMetric(median(serverRates), "server-images/s")
-	b.ReportMetric(median(ratios), "server/engine")
-	b.ReportMetric(0, "ns/op")
-}
 
 // BenchmarkLoneClient prints the medians of what one client waits for, in
 // milliseconds: a lone request must not wait for company.
@@ -116,10 +83,9 @@ func median(x []float64) float64 {
 
 // bareEngine is the engine that the server has, without the server.
 type bareEngine struct {
-	runner  *predict.Runner
-	in      [][]byte
-	out     [][]float32
-	perTurn int
+	runner *predict.Runner
+	in     [][]byte
+	out    [][]float32
 }
 
 func openEngine(b *testing.B, dir string, options predict.Options) *bareEngine {
@@ -132,7 +98,7 @@ func openEngine(b *testing.B, dir string, options predict.Options) *bareEngine {
 	require.NoError(b, err)
 	b.Cleanup(func() { runner.Close(); model.Close() })
 	n := model.Options().MaxBatch
-	e := &bareEngine{runner: runner, in: make([][]byte, n), out: make([][]float32, n), perTurn: n}
+	e := &bareEngine{runner: runner, in: make([][]byte, n), out: make([][]float32, n)}
 	for i := range e.in {
 		e.in[i] = make([]byte, model.ImageBytes())
 		for j := range e.in[i] {
@@ -140,69 +106,4 @@ func openEngine(b *testing.B, dir string, options predict.Options) *bareEngine {
 		}
 	}
 	return e
-}
-
-// rate runs full batches for a while and returns images/s.
-func (e *bareEngine) rate(b *testing.B, d time.Duration) float64 {
-	start, images := time.Now(), 0
-	for time.Since(start) < d {
-		if err := e.runner.Run(e.in, e.out); err != nil {
-			b.Fatal(err)
-		}
-		images += e.perTurn
-	}
-	return float64(images) / time.Since(start).Seconds()
-}
-
-// clientLoad is a closed loop of clients that can be held.
-type clientLoad struct {
-	answers atomic.Int64
-	hold    sync.RWMutex // held for writing while the clients pause
-	done    chan struct{}
-	wg      sync.WaitGroup
-}
-
-func startLoad(b *testing.B, url string, photos [][]byte, clients int) *clientLoad {
-	b.Helper()
-	l := &clientLoad{done: make(chan struct{})}
-	l.hold.Lock()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-	for i := range clients {
-		l.wg.Go(func() {
-			for n := i; ; n++ {
-				l.hold.RLock()
-				_, status, err := post(client, url, "image/jpeg", photos[n%len(photos)])
-				l.hold.RUnlock()
-				if err != nil || status != 200 {
-					b.Errorf("status %d, %v", status, err)
-					return
-				}
-				l.answers.Add(1)
-				select {
-				case <-l.done:
-					return
-				default:
-				}
-			}
-		})
-	}
-	return l
-}
-
-// rate lets the clients go for a while and returns the answers/s once the first
-// ones have come.
-func (l *clientLoad) rate(d time.Duration) float64 {
-	l.hold.Unlock()
-	time.Sleep(d / 4)
-	before, start := l.answers.Load(), time.Now()
-	time.Sleep(d)
-	rate := float64(l.answers.Load()-before) / time.Since(start).Seconds()
-	l.hold.Lock()
-	return rate
-}
-
-func (l *clientLoad) stop() {
-	close(l.done)
-	l.hold.Unlock()
-	l.wg.Wait()
 }
