@@ -9,9 +9,9 @@ import (
 	"github.com/torchlit/torchlit/batching"
 )
 
-// decodePool bounds how many images are decoded at once, and how many may wait for that. The goroutine that has a
-// place decodes itself: handing the bytes to another would only add two switches. Places are given in the order in which
-// they were asked for, so whoever comes can be told at once that his turn will be too late.
+// decodePool bounds how many images are decoded at once, and how many may wait for that. Places are given in the order in
+// which they were asked for, so whoever comes can be told at once that his turn will be too late. The goroutine that has a place
+// decodes a small image itself, and has others decoded by the decodeCrew.
 //
 // Whoever decodes takes a processor from a runner that computes on it, and the other threads of that runner then wait for it in a loop. So no more
 // images are decoded at once than the runners need: enough to make images twice as fast as the models take them. On two cores that run a
@@ -126,7 +126,7 @@ func (s *Server) decodeInto(ctx context.Context, m *served, data, pixels []byte)
 	if ctx.Err() != nil { // it may have ended in the same instant
 		return begin.Sub(start), 0, context.Cause(ctx)
 	}
-	err = m.Preprocess.Read(data, m.Limits, m.Resizer, pixels)
+	err = s.decoders.read(m, data, pixels)
 	took = time.Since(begin)
 	if err == nil { // what is no image says nothing of how long one takes
 		s.decode.took(took)

@@ -29,6 +29,7 @@ type Server struct {
 	shared   *shared             // nil when each image is asked about alone
 	shadows  *shadows
 	decode   *decodePool
+	decoders *decodeCrew
 	watch    *watcher
 	samples  *sampler
 	conns    *connSet
@@ -69,6 +70,7 @@ func Open(cfg Config) (*Server, error) {
 	if cfg.Tracer != nil {
 		s.tracer = cfg.Tracer.Tracer(tracerName)
 	}
+	s.decoders = startDecodeCrew(cfg.DecodeWorkers)
 	s.watch = startWatcher(watchEvery)
 	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
 	s.shared = newShared(s, &cfg)
@@ -179,6 +181,7 @@ func (s *Server) Close() error {
 	if s.shared != nil {
 		s.shared.close()
 	}
+	s.decoders.stop()
 	s.watch.stop()
 	s.samples.stop()
 	return nil
