@@ -206,62 +206,54 @@ TL_TARGET void convolve(const Work &w, const char *weight, const Finish &f, cons
 bool Amx::fits(const tl_step &s, const Shape &in, int64_t out, at::ScalarType type) {
   const bool bytes = type == at::kByte;
   return usable(bytes ? "amx_int8" : "amx_bf16") && in.w < tile_rows && s.kernel == 3 && s.stride == 1 && s.padding == 1 &&
-         s.groups == 1 && in.c * (bytes ? 1 : 2) % tile_bytes == 0 && out % channels == 0;
+         s.groups == 1 && in.c * element_bytes(type) % tile_bytes == 0 && out % channels == 0;
 }
 
 Amx::Amx(const Shape &in, const at::Tensor &weight, const Epilogue &e, at::ScalarType type, uint8_t zero)
-    : type_(type), epilogue_(e), weight_(pack(weight, type == at::kByte ? at::kChar : at::kBFloat16)), depth_(in.c),
-      width_(weight.size(0)), height_(in.h), columns_(in.w), in_bytes_(depth_ * (type == at::kByte ? 1 : 2)),
-      out_bytes_(width_ * (type == at::kByte ? 1 : 2)), zero_(zero) {}
+    : Form(type, in.c, {weight.size(0), in.h, in.w}, pack(weight, type == at::kByte ? at::kChar : at::kBFloat16), e), zero_(zero) {}
 
-at::Tensor Amx::operator()(const at::Tensor &input, const at::Tensor &residual) const {
-  const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
-  const at::Tensor y = result_of(x, add, {width_, height_, columns_});
-  const std::vector<Part> parts =
-      divide(x.size(0), (height_ + 1) * (columns_ + 1) * in_bytes_, height_, at::get_num_threads());
-  at::parallel_for(0, static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      compute(parts[i], static_cast<const char *>(x.const_data_ptr()),
-              add.defined() ? static_cast<const char *>(add.const_data_ptr()) : nullptr, static_cast<char *>(y.data_ptr()));
-    }
-  });
-  return y;
+std::vector<Task> Amx::tasks(int64_t n) const {
+  std::vector<Task> tasks;
+  for (const Part &p : divide(n, (rows_out_ + 1) * (columns_out_ + 1) * in_bytes_, rows_out_, at::get_num_threads())) {
+    tasks.push_back({p, 0, width_ / channels});
+  }
+  return tasks;
 }
 
 // pad copies a part's pixels into a line, with what is around them.
 void Amx::pad(const Part &p, const char *x, char *to) const {
-  const int64_t line = (columns_ + 1) * in_bytes_, row_bytes = columns_ * in_bytes_;
+  const int64_t line = (columns_out_ + 1) * in_bytes_, row_bytes = columns_out_ * in_bytes_;
   const int64_t rows = p.images * (p.rows + 1) + 1;
   for (int64_t r = 0; r < rows; r++, to += line) {
     // Between whole images lies nothing; above and below a block of rows, more of its image.
     const bool last = r == rows - 1;
     const int64_t image = last ? p.images - 1 : r / (p.rows + 1);
     const int64_t row = p.top + (last ? p.rows : r % (p.rows + 1) - 1);
-    if (row < 0 || row >= height_) {
+    if (row < 0 || row >= rows_out_) {
       std::memset(to, zero_, line);
       continue;
     }
     std::memset(to, zero_, in_bytes_);
-    std::memcpy(to + in_bytes_, x + ((p.image + image) * height_ + row) * row_bytes, row_bytes);
+    std::memcpy(to + in_bytes_, x + ((p.image + image) * rows_out_ + row) * row_bytes, row_bytes);
   }
   std::memset(to, zero_, behind * in_bytes_);
 }
 
 // place says where the results of each pixel of the line go.
 void Amx::place(const Part &p, int64_t total, int64_t *places) const {
-  const int64_t line = columns_ + 1;
+  const int64_t line = columns_out_ + 1;
   for (int64_t q = 0; q < total; q++) {
     const int64_t row = q / line, column = q % line, image = row / (p.rows + 1), y = row % (p.rows + 1);
-    const bool nothing = column == columns_ || y == p.rows;
-    places[q] = nothing ? -1 : (((p.image + image) * height_ + p.top + y) * columns_ + column) * out_bytes_;
+    const bool nothing = column == columns_out_ || y == p.rows;
+    places[q] = nothing ? -1 : (((p.image + image) * rows_out_ + p.top + y) * columns_out_ + column) * out_bytes_;
   }
   std::fill(places + total, places + total + pixels, -1);
 }
 
-void Amx::compute(const Part &p, const char *x, const char *add, char *y) const {
+void Amx::compute(const Task &t, const char *x, const char *add, char *y) const {
 #if defined(TL_AMX)
-  const int64_t line = columns_ + 1, rows = p.images * (p.rows + 1) + 1;
+  const Part &p = t.part;
+  const int64_t line = columns_out_ + 1, rows = p.images * (p.rows + 1) + 1;
   const int64_t total = (rows - 2) * line; // pixels, the zeros between them included
   const int64_t padded_bytes = ((rows * line + behind) * in_bytes_ + 63) / 64 * 64;
   char *padded = static_cast<char *>(scratch(padded_bytes + (total + pixels) * sizeof(int64_t)));
@@ -271,10 +263,10 @@ void Amx::compute(const Part &p, const char *x, const char *add, char *y) const 
 
   const bool bytes = type_ == at::kByte;
   const Work work{padded, places, total, in_bytes_, line * in_bytes_};
-  const int64_t weight_bytes = channels * 9 * in_bytes_, result = out_bytes_ / width_;
-  const char *weight = static_cast<const char *>(weight_.const_data_ptr());
+  const int64_t weight_bytes = channels * 9 * in_bytes_, result = element_bytes(type_);
+  const char *weight = static_cast<const char *>(weight_.const_data_ptr()) + t.first * weight_bytes;
   const Setting setting;
-  for (int64_t c = 0; c < width_; c += channels, weight += weight_bytes) {
+  for (int64_t c = t.first * channels; c < t.last * channels; c += channels, weight += weight_bytes) {
     const Finish f(epilogue_, c);
     const char *residual = add ? add + c * result : nullptr;
     if (bytes) {
@@ -284,7 +276,7 @@ void Amx::compute(const Part &p, const char *x, const char *add, char *y) const 
     }
   }
 #else
-  (void)p, (void)x, (void)add, (void)y;
+  (void)t, (void)x, (void)add, (void)y;
   TORCH_CHECK(false, "BUG: no AMX was compiled in");
 #endif
 }

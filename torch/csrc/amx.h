@@ -20,19 +20,14 @@ public:
   // weight is [out, in, 3, 3], for bytes of whole numbers; zero is the byte that stands for 0.
   Amx(const Shape &in, const at::Tensor &weight, const Epilogue &, at::ScalarType, uint8_t zero);
 
-  const at::Tensor &weight() const override { return weight_; }
-  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const override;
+protected:
+  std::vector<Task> tasks(int64_t n) const override;
+  void compute(const Task &, const char *x, const char *add, char *y) const override;
 
 private:
-  void compute(const Part &, const char *x, const char *add, char *y) const;
   void pad(const Part &, const char *x, char *to) const;
   void place(const Part &, int64_t total, int64_t *places) const;
 
-  at::ScalarType type_;
-  Epilogue epilogue_;
-  at::Tensor weight_;
-  int64_t depth_, width_, height_, columns_; // channels in and out; of an image, in pixels
-  int64_t in_bytes_, out_bytes_;             // of a pixel
   uint8_t zero_;
 };
 

@@ -59,7 +59,11 @@ constexpr int64_t block = 64; // channels out
 constexpr int64_t dword = 4;  // bytes
 constexpr int64_t most = 6;   // pixels of a tile
 
-int64_t bytes_of(at::ScalarType type) { return type == at::kByte ? 1 : 2; }
+int64_t outputs(const tl_step &s, int64_t in) { return (in + 2 * s.padding - s.kernel) / s.stride + 1; }
+
+int64_t run_of(const tl_step &s, const Shape &in, at::ScalarType type) {
+  return (s.kernel * in.c * element_bytes(type) + dword - 1) / dword * dword;
+}
 
 bool usable(at::ScalarType type) {
 #if defined(TL_DIRECT)
@@ -76,9 +80,9 @@ bool usable(at::ScalarType type) {
 // pack brings a weight into the order in which compute_tile reads it: 64 output channels, rows of the
 // filter, dwords of a row, and of each dword all 64 channels.
 at::Tensor pack(const at::Tensor &weight, at::ScalarType type, int64_t run) {
-  const int64_t out = weight.size(0), kernel = weight.size(2), together = dword / bytes_of(type);
+  const int64_t out = weight.size(0), kernel = weight.size(2), together = dword / element_bytes(type);
   const at::Tensor rows = weight.permute({0, 2, 3, 1}).reshape({out, kernel, -1});
-  const int64_t more = run / bytes_of(type) - rows.size(2);
+  const int64_t more = run / element_bytes(type) - rows.size(2);
   return at::constant_pad_nd(rows, {0, more})
       .view({out / block, block, kernel, run / dword, together})
       .permute({0, 2, 3, 1, 4})
@@ -217,14 +221,10 @@ bool Direct::fits(const tl_step &s, int64_t out, at::ScalarType type) {
 }
 
 Direct::Direct(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e, at::ScalarType type, uint8_t zero)
-    : type_(type), epilogue_(e), kernel_(s.kernel), stride_(s.stride), padding_(s.padding), height_(in.h), columns_(in.w),
-      rows_out_((in.h + 2 * s.padding - s.kernel) / s.stride + 1),
-      columns_out_((in.w + 2 * s.padding - s.kernel) / s.stride + 1), width_(weight.size(0)), in_bytes_(in.c * bytes_of(type)),
-      out_bytes_(width_ * bytes_of(type)), run_((kernel_ * in_bytes_ + dword - 1) / dword * dword), zero_(zero),
-      copies_((padding_ > 0 && zero != 0) || in_bytes_ % dword != 0), down_(ranges(height_, rows_out_)),
-      across_(ranges(columns_, columns_out_)) {
-  weight_ = pack(weight, type, run_);
-}
+    : Form(type, in.c, {weight.size(0), outputs(s, in.h), outputs(s, in.w)}, pack(weight, type, run_of(s, in, type)), e),
+      kernel_(s.kernel), stride_(s.stride), padding_(s.padding), height_(in.h), columns_(in.w), run_(run_of(s, in, type)),
+      zero_(zero), copies_((padding_ > 0 && zero != 0) || in_bytes_ % dword != 0), down_(ranges(height_, rows_out_)),
+      across_(ranges(columns_, columns_out_)) {}
 
 std::vector<Direct::Range> Direct::ranges(int64_t in, int64_t out) const {
   if (copies_) return {{0, out, 0, kernel_}};
@@ -243,7 +243,7 @@ std::vector<Direct::Range> Direct::ranges(int64_t in, int64_t out) const {
 
 // tasks shares the batch out: with more threads than images, the channels if there are enough
 // of them, so that each thread reads only its weights, and otherwise the rows.
-std::vector<Direct::Task> Direct::tasks(int64_t n) const {
+std::vector<Task> Direct::tasks(int64_t n) const {
   const int64_t threads = at::get_num_threads(), blocks = width_ / block, shares = (threads + n - 1) / n;
   const int64_t image_bytes = (height_ + 2 * padding_) * (columns_ + 2 * padding_) * in_bytes_;
   const bool by_channels = n < threads && blocks >= shares;
@@ -253,20 +253,6 @@ std::vector<Direct::Task> Direct::tasks(int64_t n) const {
     for (int64_t i = 0; i < times; i++) tasks.push_back({p, i * blocks / times, (i + 1) * blocks / times});
   }
   return tasks;
-}
-
-at::Tensor Direct::operator()(const at::Tensor &input, const at::Tensor &residual) const {
-  const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
-  const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
-  const at::Tensor y = result_of(x, add, {width_, rows_out_, columns_out_});
-  const std::vector<Task> all = tasks(x.size(0));
-  at::parallel_for(0, static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) {
-      compute(all[i], static_cast<const char *>(x.const_data_ptr()),
-              add.defined() ? static_cast<const char *>(add.const_data_ptr()) : nullptr, static_cast<char *>(y.data_ptr()));
-    }
-  });
-  return y;
 }
 
 // pad copies what a part reads, with what is around it.
@@ -303,7 +289,7 @@ void Direct::compute(const Task &t, const char *x, const char *add, char *y) con
   const int64_t filter = kernel_ * run_ * block;
   for (int64_t b = t.first; b < t.last; b++) {
     const char *weight = static_cast<const char *>(weight_.const_data_ptr()) + b * filter;
-    const int64_t channel = begin + b * block * bytes_of(type_);
+    const int64_t channel = begin + b * block * element_bytes(type_);
     const char *ahead = b + 1 < t.last ? weight + filter : weight;
     for (const Range &down : down_) {
       const int64_t first = std::max(down.begin, p.top), last = std::min(down.end, p.top + p.rows);

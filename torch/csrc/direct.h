@@ -20,32 +20,21 @@ public:
   // weight is [out, in, kernel, kernel], for bytes of whole numbers; zero is the byte that stands for 0.
   Direct(const tl_step &, const Shape &in, const at::Tensor &weight, const Epilogue &, at::ScalarType, uint8_t zero);
 
-  const at::Tensor &weight() const override { return weight_; }
-  at::Tensor operator()(const at::Tensor &x, const at::Tensor &residual) const override;
+protected:
+  std::vector<Task> tasks(int64_t n) const override;
+  void compute(const Task &, const char *x, const char *add, char *y) const override;
 
 private:
-  // Some output channels of a part of the batch, in blocks.
-  struct Task {
-    Part part;
-    int64_t first, last;
-  };
   // Outputs from begin to end, in one direction, for which the filter from first to last lies on the image.
   struct Range {
     int64_t begin, end, first, last;
   };
   std::vector<Range> ranges(int64_t in, int64_t out) const;
-  std::vector<Task> tasks(int64_t n) const;
-  void compute(const Task &, const char *x, const char *add, char *y) const;
   void pad(const Part &, const char *x, char *to) const;
 
-  at::ScalarType type_;
-  Epilogue epilogue_;
-  at::Tensor weight_;
   int64_t kernel_, stride_, padding_;
-  int64_t height_, columns_, rows_out_, columns_out_; // of an image, in pixels
-  int64_t width_;                                     // channels out
-  int64_t in_bytes_, out_bytes_;                      // of a pixel
-  int64_t run_;                                       // bytes of a filter's row, in whole dwords
+  int64_t height_, columns_; // of an image, in pixels
+  int64_t run_;              // bytes of a filter's row, in whole dwords
   uint8_t zero_;
   bool copies_; // the input, with its padding
   std::vector<Range> down_, across_;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
+
+#include <ATen/Parallel.h>
 
 #include "amx.h"
 #include "direct.h"
@@ -28,6 +31,24 @@ std::unique_ptr<Form> form_of(const tl_step &s, const Shape &in, const at::Tenso
   if (Amx::fits(s, in, weight.size(0), type)) return std::make_unique<Amx>(in, weight, e, type, byte);
   if (Direct::fits(s, weight.size(0), type)) return std::make_unique<Direct>(s, in, weight, e, type, byte);
   return nullptr;
+}
+
+Form::Form(at::ScalarType type, int64_t in, const std::array<int64_t, 3> &out, at::Tensor weight, const Epilogue &e)
+    : type_(type), weight_(std::move(weight)), epilogue_(e), width_(out[0]), rows_out_(out[1]), columns_out_(out[2]),
+      in_bytes_(in * element_bytes(type)), out_bytes_(width_ * element_bytes(type)) {}
+
+at::Tensor Form::operator()(const at::Tensor &input, const at::Tensor &residual) const {
+  const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor add = residual.defined() ? residual.contiguous(at::MemoryFormat::ChannelsLast) : residual;
+  const at::Tensor y = result_of(x, add, {width_, rows_out_, columns_out_});
+  const std::vector<Task> all = tasks(x.size(0));
+  at::parallel_for(0, static_cast<int64_t>(all.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      compute(all[i], static_cast<const char *>(x.const_data_ptr()),
+              add.defined() ? static_cast<const char *>(add.const_data_ptr()) : nullptr, static_cast<char *>(y.data_ptr()));
+    }
+  });
+  return y;
 }
 
 std::vector<Part> divide(int64_t n, int64_t image_bytes, int64_t rows, int64_t threads) {
