@@ -263,7 +263,7 @@ func (m *Model) Cost() func(n int) time.Duration {
 // thread, and warms it up. The runner may outlive the model.
 func (m *Model) NewRunner() (*Runner, error) {
 	if m.gpus == nil { // the thread of one on a GPU only fills and empties its buffers, and must not keep that waiting
-		yieldToServing() // before the team of threads is started, which inherits it
+		cpus.Yield(computeNice) // before the team of threads is started, which inherits it
 	}
 	m.mu.Lock()
 	if m.shared == nil {

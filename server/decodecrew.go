@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+
+	"github.com/torchlit/torchlit/internal/cpus"
 )
 
 // decodeCrew is threads of their own for photos that take long to decode, with a priority between those that compute and those that
@@ -33,6 +35,9 @@ type decodeJob struct {
 	done         chan struct{}
 }
 
+// decodeNice lies between the threads that answer, 0, and those that compute.
+const decodeNice = 3
+
 // longDecode is the least size of a file that is worth the switches: a JPEG of so many bytes takes 0.2 ms and more.
 const longDecode = 16 << 10
 
@@ -48,7 +53,7 @@ func startDecodeCrew(threads int) *decodeCrew {
 // work keeps its thread, which ends with it.
 func (c *decodeCrew) work() {
 	runtime.LockOSThread()
-	yieldToAnswers()
+	cpus.Yield(decodeNice)
 	for {
 		select {
 		case j := <-c.jobs:

@@ -45,12 +45,8 @@ func (c *contest) close() {
 	}
 }
 
-// pause lets the threads of the engine before fall asleep: OpenMP's wait a few milliseconds in a loop.
-const pause = 50 * time.Millisecond
-
 func (c *contest) turn(ctx context.Context, k *contender, s sizeOf, how setting, warmup, lasts time.Duration) (turnAnswer, error) {
-	time.Sleep(pause)
-	return k.ask(ctx, turnRequest{
+	return k.turn(ctx, turnRequest{
 		Setting: how.Name, Batch: s.batch, Images: c.images, Warmup: warmup.Seconds(), Seconds: lasts.Seconds(),
 	})
 }

@@ -144,8 +144,7 @@ func (s *sharing) choose(ctx context.Context, engine *turner, r *shareOf) error 
 
 // rate is images/s.
 func (s *sharing) rate(ctx context.Context, engine *turner, setting string, batch int, lasts time.Duration) (float64, error) {
-	time.Sleep(pause)
-	a, err := engine.ask(ctx, turnRequest{Setting: setting, Batch: batch, Warmup: lasts.Seconds() / 4, Seconds: lasts.Seconds()})
+	a, err := engine.turn(ctx, turnRequest{Setting: setting, Batch: batch, Warmup: lasts.Seconds() / 4, Seconds: lasts.Seconds()})
 	if err != nil {
 		return 0, err
 	}

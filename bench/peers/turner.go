@@ -112,6 +112,15 @@ func (t *turner) ask(ctx context.Context, r turnRequest) (a turnAnswer, err erro
 	return a, nil
 }
 
+// pause lets the threads of the engine before fall asleep: OpenMP's wait a few milliseconds in a loop.
+const pause = 50 * time.Millisecond
+
+// turn is ask for a measurement, which comes after another engine's.
+func (t *turner) turn(ctx context.Context, r turnRequest) (turnAnswer, error) {
+	time.Sleep(pause)
+	return t.ask(ctx, r)
+}
+
 // read reads a line within the time allowed. After an error the turner is of no more use.
 func (t *turner) read(ctx context.Context, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)

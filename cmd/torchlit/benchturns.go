@@ -134,12 +134,9 @@ func (t *engineTurns) answer(ctx context.Context, settings []turnSetting, line [
 func (t *engineTurns) batch(r turnRequest, size int) ([][]byte, error) {
 	images, ok := t.images[r.Images]
 	if !ok {
-		data := noise(size * t.options.MaxBatch)
-		if r.Images != "" {
-			var err error
-			if data, err = os.ReadFile(r.Images); err != nil {
-				return nil, fmt.Errorf("cannot read images: %w", err)
-			}
+		data, err := rawPixels(r.Images, size*t.options.MaxBatch)
+		if err != nil {
+			return nil, err
 		}
 		images = slices.Collect(slices.Chunk(data, size))
 		if n := len(data) % size; n != 0 {
@@ -151,6 +148,18 @@ func (t *engineTurns) batch(r turnRequest, size int) ([][]byte, error) {
 		return nil, fmt.Errorf("%q holds %d images, too few for a batch of %d", r.Images, len(images), r.Batch)
 	}
 	return images[:r.Batch], nil
+}
+
+// rawPixels are a file's, or so many bytes of noise.
+func rawPixels(file string, n int) ([]byte, error) {
+	if file == "" {
+		return noise(n), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read images: %w", err)
+	}
+	return data, nil
 }
 
 // crew returns the runners of a setting, which are made when they are first asked for and stay.

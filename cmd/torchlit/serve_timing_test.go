@@ -43,7 +43,7 @@ func BenchmarkTensorAgainstEngine(b *testing.B) {
 	dir := writeModel(b, "resnet18", resnet.ImageNetStem, 10, 32)
 	s := serveModel(b, "--models", dir, "--threads", "1", "--runners", "1")
 	engine := openEngine(b, dir, predict.Options{Threads: 1, Runners: 1}) // the threads of two engines would wake each other
-	in, out := engine.in[:1], engine.out[:1]
+	in, out := engine.in, engine.out
 	url := s.url + "/v2/models/" + filepath.Base(dir) + "/infer"
 	send := func() error {
 		req, err := http.NewRequest("POST", url, bytes.NewReader(in[0]))
@@ -81,7 +81,7 @@ func median(x []float64) float64 {
 	return x[len(x)/2]
 }
 
-// bareEngine is the engine that the server has, without the server.
+// bareEngine is the engine that the server has, without the server, and an image for it.
 type bareEngine struct {
 	runner *predict.Runner
 	in     [][]byte
@@ -97,13 +97,5 @@ func openEngine(b *testing.B, dir string, options predict.Options) *bareEngine {
 	runner, err := model.NewRunner()
 	require.NoError(b, err)
 	b.Cleanup(func() { runner.Close(); model.Close() })
-	n := model.Options().MaxBatch
-	e := &bareEngine{runner: runner, in: make([][]byte, n), out: make([][]float32, n)}
-	for i := range e.in {
-		e.in[i] = make([]byte, model.ImageBytes())
-		for j := range e.in[i] {
-			e.in[i][j] = byte(i*31 + j*7)
-		}
-	}
-	return e
+	return &bareEngine{runner: runner, in: [][]byte{noise(model.ImageBytes())}, out: make([][]float32, 1)}
 }

@@ -1,4 +1,4 @@
-// Package cpus tells how many CPUs the process has, and lets more goroutines run than that.
+// Package cpus tells how many CPUs the process has, lets more goroutines run than that, and lets threads give way to others.
 package cpus
 
 import "runtime"

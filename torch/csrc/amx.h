@@ -1,8 +1,6 @@
 // 3×3 convolutions in int8 and bf16 on Intel's AMX: see amx.cc.
 #pragma once
 
-#include <memory>
-
 #include "form.h"
 #include "torchlit.h"
 

@@ -1,8 +1,6 @@
 // Convolutions in int8 and bf16 on AVX-512's dot products: see direct.cc.
 #pragma once
 
-#include <memory>
-
 #include "form.h"
 #include "torchlit.h"
 

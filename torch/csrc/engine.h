@@ -154,7 +154,7 @@ struct Pixels {
 // 4×4 convolution of stride 1 of 2×2 pixels each, which lie beside each other as
 // channels. oneDNN needs channels by the dozen to fill its registers; with three of
 // them it takes nearly twice as long for the same sums (one thread, VNNI and AMX,
-// 224 px: 0.50 against 0.28 ms). The staging tensor has the padding inside. Direct needs none of it.
+// 224 px: 0.50 against 0.28 ms). The staging tensor has the padding inside. A form of our own needs none of it.
 //
 //   filter row 2a + b - 1 of 7 (the row before the first is 0) is row a of 4 and row b
 //   of the 2×2 pixels
@@ -189,8 +189,11 @@ struct Program {
 // own memory, unless there is none or it is x's, whose neighbours are still to be read.
 at::Tensor result_of(const at::Tensor &x, const at::Tensor &residual, const Shape &);
 
-// form_of makes our own form of a convolution in at::kByte or at::kBFloat16; null if there is none
-// for the step on this processor. zero is the byte that stands for 0.
+// has_form tells whether there is a form of our own for a convolution to so many channels in at::kByte or
+// at::kBFloat16 on this processor.
+bool has_form(const tl_step &, const Shape &in, int64_t out, at::ScalarType);
+
+// form_of makes it. zero is the byte that stands for 0.
 std::unique_ptr<Form> form_of(const tl_step &, const Shape &in, const at::Tensor &weight, const Epilogue &,
                               at::ScalarType, int64_t zero);
 

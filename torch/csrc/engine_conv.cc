@@ -61,12 +61,10 @@ Convolution::Convolution(const tl_step &s, const Shape &in, at::ScalarType type,
     return;
   }
   if (type == at::kFloat) winograd_ = Winograd::make(s, in, weight_, bias_);
-  if (type == at::kBFloat16) {
+  if (type == at::kBFloat16 && has_form(s, in, weight_.size(0), type)) {
     form_ = form_of(s, in, borrow(s.weight).detach(), Epilogue::halves(borrow(s.bias).detach(), relu_), type, 0);
-    if (form_) {
-      weight_.reset();
-      return;
-    }
+    weight_.reset();
+    return;
   }
   const Pair padding{padding_, padding_}, stride{stride_, stride_}, dilation{1, 1};
   packings_ = std::make_unique<Packings>(

@@ -18,7 +18,6 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
 
-#include "direct.h"
 #include "engine.h"
 
 namespace torchlit {
@@ -47,7 +46,7 @@ at::Tensor round_weight(const at::Tensor &weight, const at::Tensor &scales) {
 
 bool Stem::fits(const tl_step &s, const Shape &in, int64_t out) {
   return s.kind == TL_STEP_CONV && s.input == 0 && s.residual < 0 && s.groups == 1 && s.kernel == 7 && s.stride == 2 &&
-         s.padding == 3 && in.h % 2 == 0 && in.w % 2 == 0 && !Direct::fits(s, out, at::kByte);
+         s.padding == 3 && in.h % 2 == 0 && in.w % 2 == 0 && !has_form(s, in, out, at::kByte);
 }
 
 at::Tensor Stem::weight(const at::Tensor &w) {
@@ -80,11 +79,9 @@ ByteConvolution::ByteConvolution(const tl_step &s, const Shape &in, Storage inpu
     weight_.mul_(scales_.view({-1, 1, 1, 1}));
     return;
   }
-  if (input_.bytes() && output_.bytes()) {
+  if (input_.bytes() && output_.bytes() && has_form(s, in, weight_.size(0), at::kByte)) {
     const Epilogue e = Epilogue::bytes(weight_, scales_, bias_, relu_, input_, added_, output_);
     form_ = form_of(s, in, weight_, e, at::kByte, input_.zero);
-  }
-  if (form_) {
     weight_.reset();
     return;
   }

@@ -25,12 +25,15 @@ Epilogue Epilogue::bytes(const at::Tensor &weight, const at::Tensor &weight_scal
   return {scale.to(at::kFloat), steps.to(at::kFloat), static_cast<float>(theirs), relu ? static_cast<float>(output.zero) : 0};
 }
 
+bool has_form(const tl_step &s, const Shape &in, int64_t out, at::ScalarType type) {
+  return Amx::fits(s, in, out, type) || Direct::fits(s, out, type);
+}
+
 std::unique_ptr<Form> form_of(const tl_step &s, const Shape &in, const at::Tensor &weight, const Epilogue &e,
                               at::ScalarType type, int64_t zero) {
   const auto byte = static_cast<uint8_t>(zero);
   if (Amx::fits(s, in, weight.size(0), type)) return std::make_unique<Amx>(in, weight, e, type, byte);
-  if (Direct::fits(s, weight.size(0), type)) return std::make_unique<Direct>(s, in, weight, e, type, byte);
-  return nullptr;
+  return std::make_unique<Direct>(s, in, weight, e, type, byte);
 }
 
 Form::Form(at::ScalarType type, int64_t in, const std::array<int64_t, 3> &out, at::Tensor weight, const Epilogue &e)

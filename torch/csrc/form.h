@@ -1,5 +1,5 @@
-// Forms of a convolution of our own, for where oneDNN's is not the fastest: Winograd, Amx
-// and Direct. What they share.
+// Forms of a convolution in int8 and bf16 of our own, for where oneDNN's is not the fastest: Amx and
+// Direct. What they share.
 #pragma once
 
 #include <array>
