@@ -50,7 +50,7 @@ func (l *AccessLog) note(ctx *fasthttp.RequestCtx, ex *exchange, status int, slo
 	} else {
 		fields = append(fields,
 			zap.Stringer("client", ctx.RemoteAddr()), zap.ByteString("method", ctx.Method()), zap.ByteString("path", short(ctx.Path())),
-			zap.Int("status", status), zap.Int("bytes_in", len(ctx.Request.Body())), zap.Int("bytes_out", len(ctx.Response.Body())))
+			zap.Int("status", status), zap.Int("bytes_in", ex.received), zap.Int("bytes_out", len(ctx.Response.Body())))
 		if agent := ctx.UserAgent(); len(agent) > 0 {
 			fields = append(fields, zap.ByteString("user_agent", short(agent)))
 		}

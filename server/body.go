@@ -158,7 +158,7 @@ func (u *upload) setNumber(name string, n int, lim limits) error {
 
 func tooManyImages(got, most int) error {
 	return &apiError{
-		status: fasthttp.StatusRequestEntityTooLarge, code: "too_many_images",
+		status: fasthttp.StatusRequestEntityTooLarge, code: "too_many_images", reason: "too_many_images",
 		sentence: fmt.Sprintf("This request has %d images; one request may carry at most %d. Split it.", got, most),
 	}
 }

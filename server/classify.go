@@ -13,6 +13,10 @@ import (
 // classify answers the three classify routes.
 func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 	ex := exchangeOf(ctx)
+	if err := s.receive(ctx); err != nil {
+		s.writeError(ctx, err)
+		return
+	}
 	if err := s.acquireOf(ctx, ex); err != nil {
 		s.writeError(ctx, err)
 		return

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/internal/cpus"
+	"github.com/torchlit/torchlit/vision"
 )
 
 // Config says how a Server behaves. The zero value of every field stands for the default its comment ends with.
@@ -51,8 +53,30 @@ type Config struct {
 	// MaxImagesPerRequest bounds the images in one form or one JSON list. Default 32.
 	MaxImagesPerRequest int
 
+	// MaxPixels bounds an image's width times height; a larger one is refused with 413 when its header is read. Default 64 Mi, vision's.
+	MaxPixels int
+
+	// MaxHeaderBytes bounds a request's line and headers together; more is refused with 431. Each connection has so much memory for
+	// what it reads. Default 16 KiB.
+	MaxHeaderBytes int
+
+	// BodyMemory bounds the bytes of bodies that all requests hold together, as far as they have come; what does not fit is refused
+	// with 503. A form or a JSON list is held twice for a moment, as it came and as images. Default 512 MiB.
+	BodyMemory int64
+
+	// DecodeMemory bounds the bytes that images take together while they are decoded; who finds too little free waits. An image that takes
+	// more than all of it is refused with 413. Default 512 MiB.
+	DecodeMemory int64
+
 	// MaxConns bounds the open connections; one more is told 503 and closed. Default 8192.
 	MaxConns int
+
+	// MaxConnsPerClient bounds the open connections from one address, which is the first 64 bits of an IPv6 one; one more is told 429
+	// and closed. Behind a load balancer all come from a few addresses. Default: half of MaxConns, so that none alone can shut out the rest.
+	MaxConnsPerClient int
+
+	// TLS makes the server speak HTTPS. Default nil: plain HTTP.
+	TLS *tls.Config
 
 	// DecodeWorkers is how many images are decoded at once, at most: see Model.Rate. Default: one for each CPU.
 	DecodeWorkers int
@@ -65,6 +89,13 @@ type Config struct {
 
 	// MaxTimeout is the longest deadline a request may ask for. Default 5 min.
 	MaxTimeout time.Duration
+
+	// HeaderTimeout bounds the time from a connection's or a request's first byte to the end of its headers and the first 8 KiB of its
+	// body. Default 10 s, or ReadTimeout where that is less.
+	HeaderTimeout time.Duration
+
+	// MinUploadRate is how many bytes of body must come a second, on average, beyond HeaderTimeout. Default 16 KiB; below 0, none.
+	MinUploadRate int
 
 	// ReadTimeout bounds the time from a request's first byte to its last. Default 60 s.
 	ReadTimeout time.Duration
@@ -110,6 +141,11 @@ const (
 	defaultMaxBodyBytes   = 32 << 20
 	defaultMaxImages      = 32
 	defaultMaxConns       = 8192
+	defaultMaxHeaderBytes = 16 << 10
+	defaultBodyMemory     = 512 << 20
+	defaultDecodeMemory   = 512 << 20
+	defaultMinUploadRate  = 16 << 10
+	defaultHeaderTimeout  = 10 * time.Second
 	defaultMaxDecodeQueue = 1024
 	defaultMaxShadows     = 64
 	defaultTimeout        = 30 * time.Second
@@ -125,13 +161,20 @@ func (c *Config) setDefaults() {
 	setDefault(&c.Addr, defaultAddr)
 	setDefault(&c.MaxBodyBytes, defaultMaxBodyBytes)
 	setDefault(&c.MaxImagesPerRequest, defaultMaxImages)
+	setDefault(&c.MaxPixels, vision.DefaultMaxPixels)
+	setDefault(&c.MaxHeaderBytes, defaultMaxHeaderBytes)
+	setDefault(&c.BodyMemory, defaultBodyMemory)
+	setDefault(&c.DecodeMemory, defaultDecodeMemory)
 	setDefault(&c.MaxConns, defaultMaxConns)
+	setDefault(&c.MaxConnsPerClient, (c.MaxConns+1)/2)
+	setDefault(&c.MinUploadRate, defaultMinUploadRate)
 	setDefault(&c.DecodeWorkers, cpus.Count())
 	setDefault(&c.MaxDecodeQueue, defaultMaxDecodeQueue)
 	setDefault(&c.MaxShadows, defaultMaxShadows)
 	setDefault(&c.DefaultTimeout, defaultTimeout)
 	setDefault(&c.MaxTimeout, defaultMaxTimeout)
 	setDefault(&c.ReadTimeout, defaultReadTimeout)
+	setDefault(&c.HeaderTimeout, min(defaultHeaderTimeout, c.ReadTimeout))
 	setDefault(&c.WriteTimeout, defaultWriteTimeout)
 	setDefault(&c.IdleTimeout, defaultIdleTimeout)
 	setDefault(&c.SlowRequest, defaultSlowRequest)
@@ -156,7 +199,8 @@ func (c *Config) Validate() error {
 		name string
 		v    int
 	}{
-		{"MaxBodyBytes", c.MaxBodyBytes}, {"MaxImagesPerRequest", c.MaxImagesPerRequest}, {"MaxConns", c.MaxConns},
+		{"MaxBodyBytes", c.MaxBodyBytes}, {"MaxImagesPerRequest", c.MaxImagesPerRequest}, {"MaxConns", c.MaxConns}, {"MaxConnsPerClient", c.MaxConnsPerClient},
+		{"MaxPixels", c.MaxPixels}, {"MaxHeaderBytes", c.MaxHeaderBytes}, {"BodyMemory", int(c.BodyMemory)}, {"DecodeMemory", int(c.DecodeMemory)},
 		{"DecodeWorkers", c.DecodeWorkers}, {"MaxDecodeQueue", c.MaxDecodeQueue},
 		{"MaxShadows", c.MaxShadows},
 	} {
@@ -168,7 +212,7 @@ func (c *Config) Validate() error {
 		name string
 		v    time.Duration
 	}{
-		{"DefaultTimeout", c.DefaultTimeout}, {"MaxTimeout", c.MaxTimeout}, {"ReadTimeout", c.ReadTimeout},
+		{"DefaultTimeout", c.DefaultTimeout}, {"MaxTimeout", c.MaxTimeout}, {"ReadTimeout", c.ReadTimeout}, {"HeaderTimeout", c.HeaderTimeout},
 		{"WriteTimeout", c.WriteTimeout}, {"IdleTimeout", c.IdleTimeout}, {"DrainGrace", c.DrainGrace}, {"CacheTTL", c.CacheTTL},
 	} {
 		if d.v < 0 {
@@ -177,6 +221,12 @@ func (c *Config) Validate() error {
 	}
 	if c.CacheBytes < 0 {
 		return fmt.Errorf("cannot use CacheBytes = %d: it must not be negative; leave it at 0 for no cache", c.CacheBytes)
+	}
+	if c.HeaderTimeout > c.ReadTimeout && c.ReadTimeout > 0 {
+		return errors.New("cannot use a HeaderTimeout above ReadTimeout, which covers the headers: lower the first or raise the second")
+	}
+	if c.BodyMemory > 0 && c.BodyMemory < int64(c.MaxBodyBytes) {
+		return errors.New("cannot use a BodyMemory below MaxBodyBytes, as a largest body would never fit: lower the second or raise the first")
 	}
 	if c.MaxTimeout > 0 && c.DefaultTimeout > c.MaxTimeout {
 		return errors.New("cannot use a DefaultTimeout above MaxTimeout: lower the first or raise the second")

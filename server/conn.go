@@ -1,15 +1,18 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
@@ -21,6 +24,7 @@ type conn struct {
 	set      *connSet
 	raw      syscall.RawConn // nil when the connection has no descriptor
 	accepted time.Time
+	client   netip.Addr   // that it counts under
 	state    atomic.Int32 // a fasthttp.ConnState
 	nudged   atomic.Bool  // a drain wants an idle Read to end
 	linger   atomic.Bool  // read on a while before closing
@@ -36,6 +40,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.readInTime(p)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.nudged.CompareAndSwap(true, false) {
 		return c.lastLook(p)
+	}
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		reason := closedIdle
+		if fasthttp.ConnState(c.state.Load()) == fasthttp.StateActive {
+			reason = closedSlowRequest
+		}
+		c.set.closed.WithLabelValues(reason).Inc()
 	}
 	return n, err
 }
@@ -86,12 +97,26 @@ func (c *conn) Close() error {
 	return err
 }
 
+// secureConn is a conn that speaks TLS. conn is outside of it, because its deadlines, its counts and its last look are about the
+// requests' bytes.
+type secureConn struct {
+	*conn
+	tls *tls.Conn
+}
+
+// Handshake and ConnectionState are what fasthttp knows a TLS connection by.
+func (c *secureConn) Handshake() error { return c.tls.Handshake() }
+
+func (c *secureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
+
 // connOf finds our connection under whatever fasthttp or crypto/tls has put around it; nil if there is none.
 func connOf(nc net.Conn) *conn {
 	for {
 		switch c := nc.(type) {
 		case *conn:
 			return c
+		case *secureConn:
+			return c.conn
 		case interface{ NetConn() net.Conn }:
 			nc = c.NetConn()
 		default:
@@ -102,23 +127,56 @@ func connOf(nc net.Conn) *conn {
 
 // connSet knows every open connection.
 type connSet struct {
-	max                      int
-	readTimeout, idleTimeout time.Duration
+	max, maxPerClient                       int
+	closed                                  *prometheus.CounterVec // by reason
+	headerTimeout, readTimeout, idleTimeout time.Duration
 
-	mu    sync.Mutex
-	open  map[*conn]struct{}
-	empty sync.Cond // signalled when open becomes empty
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	clients map[netip.Addr]int // how many are each one's
+	empty   sync.Cond          // signalled when open becomes empty
 }
 
-func newConnSet(limit int, readTimeout, idleTimeout time.Duration) *connSet {
-	s := &connSet{max: limit, readTimeout: readTimeout, idleTimeout: idleTimeout, open: map[*conn]struct{}{}}
+func newConnSet(cfg *Config) *connSet {
+	s := &connSet{
+		max: cfg.MaxConns, maxPerClient: cfg.MaxConnsPerClient, closed: cfg.Metrics.limits.closed,
+		headerTimeout: cfg.HeaderTimeout, readTimeout: cfg.ReadTimeout, idleTimeout: cfg.IdleTimeout,
+		open: map[*conn]struct{}{}, clients: map[netip.Addr]int{},
+	}
 	s.empty.L = &s.mu
 	return s
 }
 
-// add wraps nc and takes it in, or returns nil when the set is full.
-func (s *connSet) add(nc net.Conn) *conn {
-	c := &conn{Conn: nc, set: s, accepted: time.Now()}
+var (
+	errTooManyConns = &apiError{
+		status: fasthttp.StatusServiceUnavailable, code: "too_many_connections", reason: "connections",
+		sentence: "The server has as many connections as it takes. Try again shortly.",
+	}
+	errTooManyOfClient = &apiError{
+		status: fasthttp.StatusTooManyRequests, code: "too_many_connections_from_client", reason: "client_connections",
+		sentence: "There are as many connections from this address as the server takes from one. Keep connections open and use them again.",
+	}
+)
+
+// clientOf is the address that nc's peer counts under: hosts have all of an IPv6 network of 64 bits to themselves. Connections in
+// memory have none, and are not counted.
+func clientOf(nc net.Conn) netip.Addr {
+	tcp, ok := nc.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	a := tcp.AddrPort().Addr().Unmap()
+	if a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			a = p.Addr()
+		}
+	}
+	return a
+}
+
+// add wraps nc and takes it in, or says why not.
+func (s *connSet) add(nc net.Conn, secure *tls.Config) (net.Conn, *apiError) {
+	c := &conn{Conn: nc, set: s, accepted: time.Now(), client: clientOf(nc)}
 	c.reads.init()
 	c.writes.init()
 	if sc, ok := nc.(syscall.Conn); ok {
@@ -126,24 +184,36 @@ func (s *connSet) add(nc net.Conn) *conn {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.open) >= s.max {
-		return nil
+	switch {
+	case len(s.open) >= s.max:
+		return nil, errTooManyConns
+	case c.client.IsValid() && s.clients[c.client] >= s.maxPerClient:
+		return nil, errTooManyOfClient
 	}
 	s.open[c] = struct{}{}
-	return c
+	s.clients[c.client]++
+	if secure == nil {
+		return c, nil
+	}
+	t := tls.Server(nc, secure)
+	c.Conn = t
+	return &secureConn{c, t}, nil
 }
 
 func (s *connSet) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, c)
+	if s.clients[c.client]--; s.clients[c.client] <= 0 {
+		delete(s.clients, c.client)
+	}
 	if len(s.open) == 0 {
 		s.empty.Broadcast()
 	}
 }
 
-// setState is fasthttp's ConnState hook. A request has readTimeout from its first byte on, and so has a connection's first
-// request from the beginning; a later one has idleTimeout to come.
+// setState is fasthttp's ConnState hook. A request's headers have headerTimeout from its first byte on, and those of a connection's first
+// request from the beginning, the handshake included; a later request has idleTimeout to come. See receive for the body.
 func (s *connSet) setState(nc net.Conn, state fasthttp.ConnState) {
 	c := connOf(nc)
 	if c == nil {
@@ -151,7 +221,7 @@ func (s *connSet) setState(nc net.Conn, state fasthttp.ConnState) {
 	}
 	switch state {
 	case fasthttp.StateNew, fasthttp.StateActive:
-		c.reads.in(s.readTimeout)
+		c.reads.in(s.headerTimeout)
 	case fasthttp.StateIdle:
 		c.reads.in(s.idleTimeout)
 	}
@@ -175,6 +245,12 @@ func (s *connSet) nudgeIdle() int {
 			}
 		}
 	}
+	return len(s.open)
+}
+
+func (s *connSet) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return len(s.open)
 }
 
@@ -204,7 +280,8 @@ func (s *connSet) waitEmpty() {
 type listener struct {
 	net.Listener
 	set      *connSet
-	reject   func(net.Conn)
+	tls      *tls.Config // nil for plain HTTP
+	reject   func(net.Conn, *apiError)
 	stopBy   time.Time // written before stopping is set
 	stopping atomic.Bool
 	once     sync.Once
@@ -231,10 +308,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		if c := l.set.add(nc); c != nil {
+		c, refused := l.set.add(nc, l.tls)
+		if refused == nil {
 			return c, nil
 		}
-		l.reject(nc)
+		l.reject(nc, refused)
 	}
 }
 

@@ -110,8 +110,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Write(p[written:])
 		written += n
-		if !c.writes.early(c.accepted, err, c.Conn.SetWriteDeadline) {
-			return written, err
+		if c.writes.early(c.accepted, err, c.Conn.SetWriteDeadline) {
+			continue
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.set.closed.WithLabelValues(closedSlowReader).Inc()
+		}
+		return written, err
 	}
 }

@@ -24,7 +24,7 @@ func withPipe(t *testing.T, f func(c *conn, under *counted, other net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		under := &counted{Conn: ours}
-		c := newConnSet(1, time.Minute, time.Minute).add(under)
+		c := plain(connsOf(1), under)
 		defer theirs.Close()
 		defer c.Close()
 		f(c, under, theirs)

@@ -184,7 +184,7 @@ func TestDrainWaitsForRequests(t *testing.T) {
 
 // A request that arrives on a kept connection at the very moment at which a drain closes it is served.
 func TestNudgedConnectionTakesALastLook(t *testing.T) {
-	set := newConnSet(8, time.Minute, time.Minute)
+	set := connsOf(8)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestNudgedConnectionTakesALastLook(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return client, set.add(nc)
+		return client, plain(set, nc)
 	}
 	client, c := dial()
 	defer client.Close()

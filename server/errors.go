@@ -37,6 +37,7 @@ var (
 	errDecodeBusy = errors.New("too many images wait for a decode worker")
 	errDecodeLate = errors.New("the images that wait for a decode worker leave no time before the deadline")
 	errPanic      = errors.New("panic while serving")
+	errBodyMemory = errors.New("the bodies of other requests take all of the memory for them")
 	errAllGone    = errors.New("nobody waits for the answer any more")
 )
 
@@ -56,12 +57,13 @@ var errorTable = []struct {
 }{
 	{vision.ErrEmpty, apiError{fasthttp.StatusBadRequest, "empty_image", "", ""}},
 	{vision.ErrNotImage, apiError{fasthttp.StatusUnsupportedMediaType, "not_an_image", "", ""}},
-	{vision.ErrTooLarge, apiError{fasthttp.StatusRequestEntityTooLarge, "too_many_pixels", "", ""}},
+	{vision.ErrTooLarge, apiError{fasthttp.StatusRequestEntityTooLarge, "too_many_pixels", "", "too_many_pixels"}},
 	{vision.ErrCorrupt, apiError{fasthttp.StatusUnprocessableEntity, "cannot_decode", "", ""}},
 	{batching.ErrQueueFull, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: its queue is full. Try again shortly.", "queue_full"}},
 	{batching.ErrBacklog, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: what waits already leaves this request no time before its deadline. Try again shortly.", "backlog"}},
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
 	{errDecodeLate, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: the images that wait to be decoded leave this request no time before its deadline. Try again shortly.", "decode_backlog"}},
+	{errBodyMemory, apiError{fasthttp.StatusServiceUnavailable, "no_memory", "The server is busy: it holds as much of other requests as it may. Try again shortly.", "body_memory"}},
 	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
 	{ErrModelFailed, apiError{fasthttp.StatusInternalServerError, "model_failed_on_input", "The model's own code failed on this image; others are answered. The log has the details under this request's id.", ""}},

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -23,6 +24,10 @@ type exchange struct {
 	batch    int           // the largest batch that one of them was in
 	answered time.Duration // when the model had answered, from the start; 0 if it has not
 	span     trace.Span    // nil when requests are not traced
+
+	body     *bytebufferpool.ByteBuffer // the request's, nil before receive
+	received int                        // bytes of it
+	charged  int64                      // to Server.bodies
 
 	// ctx is the request's, nil before begin. It has memory of its own, because a batch may hold it longer than the request lasts.
 	ctx   *requestContext

@@ -243,3 +243,19 @@ func (fakeConn) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
 func (fakeConn) LocalAddr() net.Addr         { return &net.TCPAddr{} }
 func (fakeConn) Read([]byte) (int, error)    { return 0, io.EOF }
 func (fakeConn) Write(b []byte) (int, error) { return len(b), nil }
+
+// connsOf makes a set of at most so many connections, which have a minute for everything.
+func connsOf(most int) *connSet {
+	cfg := Config{MaxConns: most, ReadTimeout: time.Minute, HeaderTimeout: time.Minute, IdleTimeout: time.Minute}
+	cfg.setDefaults()
+	return newConnSet(&cfg)
+}
+
+// plain adds nc to s, which has room.
+func plain(s *connSet, nc net.Conn) *conn {
+	c, err := s.add(nc, nil)
+	if err != nil {
+		panic(err)
+	}
+	return c.(*conn)
+}

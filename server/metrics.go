@@ -32,6 +32,7 @@ type Metrics struct {
 	loads       *prometheus.CounterVec
 	trafficMetrics
 	cacheMetrics
+	limits   limitMetrics
 	inflight inflight
 
 	stats   sync.Map // *statistics by [2]string{name, version}
@@ -70,6 +71,7 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 	m.trafficMetrics.register(r)
 	m.cacheMetrics = newCacheMetrics()
 	m.cacheMetrics.register(r)
+	m.limits.register(r)
 	m.nobody.shards = newShards()
 	r.MustRegister(newRecordMetrics(m), m.rejected, m.predictions, m.batches, m.batchSize, m.queueDepth,
 		m.loadTime, m.info, m.loads, m.inflight.gauge(),

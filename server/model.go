@@ -29,7 +29,7 @@ type Model struct {
 	// Labels names the classes by index; its length is the number of classes.
 	Labels []string
 
-	// Limits bounds what is decoded. Zero means vision's own default.
+	// Limits bounds what is decoded. Fields that are zero are the server's: Config.MaxPixels and DecodeMemory.
 	Limits vision.Limits
 
 	// Preprocess makes Height×Width×3 uint8 RGB pixels of a decoded image.
@@ -257,6 +257,10 @@ func (s *Server) SetModels(models []Model) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	old := s.catalog.Load()
+	models = slices.Clone(models)
+	for i := range models {
+		s.limit(&models[i].Limits)
+	}
 	c, err := newCatalog(models, old, s.cfg.Metrics)
 	if err != nil {
 		return err
@@ -278,6 +282,12 @@ func (s *Server) SetModels(models []Model) error {
 		s.shared.cache.forget(gone)
 	}
 	return nil
+}
+
+// limit fills in the server's limits where the model has none of its own.
+func (s *Server) limit(lim *vision.Limits) {
+	setDefault(&lim.MaxPixels, s.cfg.MaxPixels)
+	setDefault(&lim.Memory, s.decoding)
 }
 
 // putLocked leads requests to c's models by the traffic in force, from now on.

@@ -34,18 +34,18 @@ func (s *Server) readError(err error) *apiError {
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return &apiError{
-			status: fasthttp.StatusRequestEntityTooLarge, code: "body_too_large",
+			status: fasthttp.StatusRequestEntityTooLarge, code: "body_too_large", reason: "body_too_large",
 			sentence: fmt.Sprintf("The request is larger than the %s that this server accepts.", humanBytes(s.cfg.MaxBodyBytes)),
 		}
 	case errors.As(err, &tooLong):
 		return &apiError{
-			status: fasthttp.StatusRequestHeaderFieldsTooLarge, code: "headers_too_large",
-			sentence: fmt.Sprintf("The request's headers are larger than the %s that this server accepts.", humanBytes(maxHeaderBytes)),
+			status: fasthttp.StatusRequestHeaderFieldsTooLarge, code: "headers_too_large", reason: "headers_too_large",
+			sentence: fmt.Sprintf("The request's headers are larger than the %s that this server accepts.", humanBytes(s.cfg.MaxHeaderBytes)),
 		}
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return &apiError{
-			status: fasthttp.StatusRequestTimeout, code: "request_timeout",
-			sentence: fmt.Sprintf("The request did not arrive within %s.", s.cfg.ReadTimeout),
+			status: fasthttp.StatusRequestTimeout, code: "request_timeout", reason: "slow_request",
+			sentence: fmt.Sprintf("The request came too slowly: its headers have %s, and all of it %s.", s.cfg.HeaderTimeout, s.cfg.ReadTimeout),
 		}
 	}
 	return badRequest("bad_request", "This is not a complete HTTP request.")
@@ -63,13 +63,13 @@ func humanBytes(n int) string {
 }
 
 // rejectConn tells a connection that is one too many so, as far as that can be done without waiting for it.
-func (s *Server) rejectConn(nc net.Conn) {
-	e := &apiError{
-		status: fasthttp.StatusServiceUnavailable, code: "too_many_connections",
-		sentence: "The server has as many connections as it takes. Try again shortly.", reason: "connections",
-	}
+func (s *Server) rejectConn(nc net.Conn, e *apiError) {
 	s.cfg.Metrics.reject(nil, e.reason)
 	s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
+	if s.cfg.TLS != nil { // a sentence would cost a handshake
+		_ = nc.Close()
+		return
+	}
 	var resp fasthttp.Response
 	resp.SetStatusCode(e.status)
 	resp.SetConnectionClose()

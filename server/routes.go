@@ -61,9 +61,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 			s.writeError(ctx, errPanic)
 		}
 		s.finish(ctx, ex)
-		if r == nil { // else something of the request may be at work still
-			ex.recycle(ctx)
+		if r != nil { // something of the request may be at work still, and its body with it
+			s.bodies.give(ex.charged)
+			return
 		}
+		s.release(ctx, ex)
+		ex.recycle(ctx)
 	}()
 	s.dispatch(ctx)
 }
@@ -140,7 +143,7 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 	}
 	if ctx != nil {
 		fields = append(fields, zap.ByteString("method", ctx.Method()), zap.ByteString("path", ctx.Path()),
-			zap.Int("request_bytes", len(ctx.Request.Body())), zap.Stringer("client", ctx.RemoteAddr()))
+			zap.Int("request_bytes", ex.received), zap.Stringer("client", ctx.RemoteAddr()))
 	}
 	if id := ex.traceID(); id != "" {
 		fields = append(fields, zap.String("trace_id", id))

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/server/oip"
+	"github.com/torchlit/torchlit/vision"
 )
 
 // Server answers HTTP for a set of models. Open makes one; every method may be called from any goroutine.
@@ -33,6 +34,8 @@ type Server struct {
 	watch    *watcher
 	samples  *sampler
 	conns    *connSet
+	bodies   byteBudget
+	decoding *vision.Memory
 
 	draining atomic.Bool
 	closed   atomic.Bool
@@ -52,12 +55,16 @@ func Open(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:    cfg,
 		log:    cfg.Logger,
-		conns:  newConnSet(cfg.MaxConns, cfg.ReadTimeout, cfg.IdleTimeout),
+		conns:  newConnSet(&cfg),
 		failed: make(chan error, 1),
+
+		bodies:   byteBudget{limit: cfg.BodyMemory},
+		decoding: vision.NewMemory(cfg.DecodeMemory),
 
 		traffic: map[string]*traffic{},
 		shadows: newShadows(cfg.MaxShadows),
 	}
+	cfg.Metrics.limits.of.Store(s)
 	s.decode = newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue, s.takes)
 	s.protocol = s.newProtocol()
 	for name, t := range cfg.Traffic {
@@ -82,9 +89,10 @@ func Open(cfg Config) (*Server, error) {
 		ExpectHandler:                s.expect,
 		ConnState:                    s.conns.setState, // read timeouts as well
 		Concurrency:                  cfg.MaxConns + rejectHeadroom,
-		MaxRequestBodySize:           cfg.MaxBodyBytes,
+		StreamRequestBody:            true, // see receive
+		MaxRequestBodySize:           readAhead,
 		WriteTimeout:                 cfg.WriteTimeout,
-		ReadBufferSize:               maxHeaderBytes,
+		ReadBufferSize:               cfg.MaxHeaderBytes,
 		LazyRequestTime:              true, // an exchange has its own
 		DisablePreParseMultipartForm: true, // body.go reads forms in place
 		CloseOnShutdown:              true,
@@ -93,13 +101,8 @@ func Open(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-const (
-	// maxHeaderBytes bounds a request's line and headers together.
-	maxHeaderBytes = 16 << 10
-
-	// rejectHeadroom keeps fasthttp's own limit above ours: ours answers in JSON and is counted.
-	rejectHeadroom = 64
-)
+// rejectHeadroom keeps fasthttp's own limit above ours: ours answers in JSON and is counted.
+const rejectHeadroom = 64
 
 // Start listens on Config.Addr and serves in the background. It returns once the port is taken.
 func (s *Server) Start() error {
@@ -151,7 +154,7 @@ func (s *Server) register(ln net.Listener) (*listener, error) {
 	if s.closed.Load() || s.draining.Load() {
 		return nil, errServerClosed
 	}
-	l := &listener{Listener: ln, set: s.conns, reject: s.rejectConn}
+	l := &listener{Listener: ln, set: s.conns, tls: s.cfg.TLS, reject: s.rejectConn}
 	s.listeners = append(s.listeners, l)
 	s.serving.Add(1)
 	return l, nil

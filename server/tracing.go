@@ -51,8 +51,10 @@ func (s *Server) startSpan(ctx *fasthttp.RequestCtx, ex *exchange) {
 		attribute.String("url.path", string(ctx.Path())),
 		attribute.String("client.address", ctx.RemoteIP().String()),
 		attribute.String("user_agent.original", clip(string(ctx.UserAgent()))),
-		attribute.Int("http.request.body.size", len(ctx.Request.Body())),
 	)
+	if n := ctx.Request.Header.ContentLength(); n > 0 {
+		ex.span.SetAttributes(attribute.Int("http.request.body.size", n))
+	}
 }
 
 // endSpan ends the span of an HTTP request, and tells the caller of it.

@@ -100,6 +100,10 @@ func (s *Server) putTraffic(ctx *fasthttp.RequestCtx) {
 		s.writeError(ctx, err)
 		return
 	}
+	if err := s.receive(ctx); err != nil {
+		s.writeError(ctx, err)
+		return
+	}
 	d := json.NewDecoder(bytes.NewReader(ctx.Request.Body()))
 	d.DisallowUnknownFields()
 	var t Traffic

@@ -65,7 +65,7 @@ func clientGone(t *testing.T, path, header string) {
 
 // A client that waits, and one that has sent its next request already, are left alone.
 func TestWatcherSparesThoseWhoWait(t *testing.T) {
-	set := newConnSet(8, time.Minute, time.Minute)
+	set := connsOf(1024)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestWatcherSparesThoseWhoWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return client, set.add(nc)
+		return client, plain(set, nc)
 	}
 	var look peeker
 	client, c := accept()

@@ -27,6 +27,10 @@ type Limits struct {
 	// Memory in use while decoding, in bytes a pixel: JPEG 3 (progressive up to 9, CMYK 7), PNG 7 (16-bit 11), GIF and
 	// palette images 4, WebP 5 to 7, BMP 7.
 	MaxPixels int
+
+	// Memory bounds what all who share it take together, for the time from Decode to Release, which must follow then. A picture
+	// that would take more than all of it is ErrTooLarge. nil is no bound.
+	Memory *Memory
 }
 
 // Decode reads a JPEG, PNG, GIF (its first frame), WebP (its first frame) or BMP picture. The format is found by content, never

@@ -24,6 +24,8 @@ type Image struct {
 
 	// cut is by how much less than a pixel the last column and row stand for.
 	cutRight, cutBelow float64
+
+	held hold // of Limits.Memory
 }
 
 // Extent is how many columns and rows the pixels stand for: Width and Height, or up to one less. A draft of 375 pixels

@@ -73,11 +73,38 @@ func decodeJPEG(data []byte, lim Limits, draft func(width, height int) int) (*Im
 	if h.huffman && len(data) < h.width*h.height/maxPixelsPerByte {
 		return nil, corrupt("JPEG", endsEarly)
 	}
-	var m *Image
 	scale := draft(h.upright())
 	for h.orientation > 1 && (h.width%scale != 0 || h.height%scale != 0) {
 		scale /= 2 // the last column or row, part of which stands for nothing, would become the first one
 	}
+	held, err := lim.take("JPEG", h.memory(scale))
+	if err != nil {
+		return nil, err
+	}
+	return held.end(decodeJPEGScaled(data, h, scale))
+}
+
+// memory is how many bytes it takes to decode the picture at scale times less than its sides: the pixels, and what comes before them.
+func (h *jpegHeader) memory(scale int) int64 {
+	whole := int64(h.width) * int64(h.height)
+	part := whole / int64(scale*scale)
+	n := 3 * part
+	if h.components == 4 {
+		n += 4 * part
+	}
+	if h.buffered {
+		n += 2 * int64(h.components) * whole
+	}
+	if h.orientation > 1 {
+		n += 3 * part
+	}
+	if !HasTurboJPEG() {
+		n += 3 * whole
+	}
+	return n
+}
+
+func decodeJPEGScaled(data []byte, h jpegHeader, scale int) (m *Image, err error) {
 	extentWidth, extentHeight := float64(h.width)/float64(scale), float64(h.height)/float64(scale)
 	if lib, libErr := turbo(); libErr == nil {
 		h.width, h.height = (h.width+scale-1)/scale, (h.height+scale-1)/scale

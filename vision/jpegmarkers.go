@@ -30,6 +30,7 @@ type jpegHeader struct {
 	progressive   bool
 	huffman       bool // as nearly all are; the others are arithmetic or lossless
 	orientation   int  // EXIF
+	buffered      bool // decoded only when all its scans were read, so that the coefficients of all pixels are kept until then
 	scans         int  // counted to the end for progressive files; 1 for others, whose first scan ends the search
 }
 
@@ -71,6 +72,7 @@ func readJPEGHeader(data []byte) (jpegHeader, error) {
 			if h.components == 0 {
 				return h, corrupt("JPEG", "it has no frame header")
 			}
+			h.buffered = h.progressive || len(body) > 0 && int(body[0]) < h.components
 			if h.scans++; !h.progressive {
 				return h, nil
 			}

@@ -46,6 +46,7 @@ func (m *Image) Release() {
 	if m == nil || len(m.Pix) == 0 {
 		return // also catches a second Release, which would hand the same memory to two callers
 	}
+	m.held.release()
 	pix := m.Pix
 	m.Width, m.Height, m.Pix = 0, 0, pix[:0]
 	if c := cap(pix); c >= classSize(0) && c <= maxPooled {

@@ -13,7 +13,7 @@ import (
 
 func decodePNG(data []byte, lim Limits) (*Image, error) {
 	// The header is read here because the decoder answers sizes beyond its own limits as if the file were damaged.
-	if len(data) < 24 {
+	if len(data) < 25 {
 		return nil, corrupt("PNG", endsEarly)
 	}
 	if string(data[12:16]) != "IHDR" {
@@ -23,6 +23,25 @@ func decodePNG(data []byte, lim Limits) (*Image, error) {
 	if err := lim.check("PNG", int(width), int(height)); err != nil {
 		return nil, err
 	}
+	pixels, perPixel := int64(width)*int64(height), int64(7)
+	if data[24] == 16 {
+		perPixel = 11
+	}
+	if bits := pixels * int64(data[24]); bits/8 > maxInflation*int64(len(data)) {
+		return nil, corrupt("PNG", endsEarly)
+	}
+	held, err := lim.take("PNG", perPixel*pixels)
+	if err != nil {
+		return nil, err
+	}
+	return held.end(decodePNGPixels(data))
+}
+
+// maxInflation is how many bytes a byte of deflated data can stand for at most (https://zlib.net/zlib_tech.html: 1032). A short file with
+// a large header is found out before memory is taken for it.
+const maxInflation = 1032
+
+func decodePNGPixels(data []byte) (*Image, error) {
 	src, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, corruptBy("PNG", err)
@@ -55,6 +74,14 @@ func decodeGIF(data []byte, lim Limits) (*Image, error) {
 	if err := lim.check("GIF", cfg.Width, cfg.Height); err != nil {
 		return nil, err
 	}
+	held, err := lim.take("GIF", 4*int64(cfg.Width)*int64(cfg.Height))
+	if err != nil {
+		return nil, err
+	}
+	return held.end(decodeGIFFrame(data, cfg.Width, cfg.Height))
+}
+
+func decodeGIFFrame(data []byte, width, height int) (*Image, error) {
 	src, err := gif.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, corruptBy("GIF", err)
@@ -64,7 +91,7 @@ func decodeGIF(data []byte, lim Limits) (*Image, error) {
 		return FromImage(src), nil
 	}
 	colours, open := gifColours(data)
-	m := Acquire(cfg.Width, cfg.Height)
+	m := Acquire(width, height)
 	b := frame.Bounds()
 	if b.Dx() < m.Width || b.Dy() < m.Height {
 		for i := 0; i < len(m.Pix); i += 3 {
@@ -140,6 +167,14 @@ func decodeBMP(data []byte, lim Limits) (*Image, error) {
 			return nil, corrupt("BMP", endsEarly)
 		}
 	}
+	held, err := lim.take("BMP", 7*int64(cfg.Width)*int64(cfg.Height))
+	if err != nil {
+		return nil, err
+	}
+	return held.end(decodeBMPPixels(data))
+}
+
+func decodeBMPPixels(data []byte) (*Image, error) {
 	src, err := bmp.Decode(bytes.NewReader(data))
 	if err != nil {
 		return nil, corruptBy("BMP", err)

@@ -19,9 +19,17 @@ func decodeWebP(data []byte, lim Limits) (*Image, error) {
 	if err := lim.check("WebP", cfg.Width, cfg.Height); err != nil {
 		return nil, err
 	}
+	held, err := lim.take("WebP", 7*int64(cfg.Width)*int64(cfg.Height))
+	if err != nil {
+		return nil, err
+	}
+	return held.end(decodeWebPPixels(data, cfg.Width, cfg.Height, lim))
+}
+
+func decodeWebPPixels(data []byte, width, height int, lim Limits) (*Image, error) {
 	orientation := exifOrientation(riffChunk(data[12:], "EXIF"))
 	if frame, x, y := firstWebPFrame(data); frame != nil {
-		m, err := decodeWebPFrame(frame, x, y, cfg.Width, cfg.Height, lim)
+		m, err := decodeWebPFrame(frame, x, y, width, height, lim)
 		if err != nil {
 			return nil, err
 		}

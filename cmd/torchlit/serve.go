@@ -49,14 +49,29 @@ type serveSettings struct {
 
 	AccessLogSampling string `yaml:"access_log_sampling" help:"all, or FIRST:EVERY: the first of each second and then each so many; failed and slow requests are always logged"`
 
-	VersionPolicy string        `yaml:"version_policy" help:"versions to load: latest:N, all or list:1,3; for one model name=policy; several separated by ;"`
-	Strict        bool          `yaml:"strict" help:"do not start when any model cannot be loaded"`
-	Watch         bool          `yaml:"watch" help:"load, reload and unload models as their folders change"`
-	WatchInterval time.Duration `yaml:"watch_interval" help:"how often to look at the folders where the system does not tell of changes"`
-	Canary        string        `yaml:"canary" help:"name:version=5%: that version answers 5% of the requests that name none; several separated by ;"`
-	Shadow        string        `yaml:"shadow" help:"name:version=100%: that version gets a copy of them, and its answers are only compared"`
-	Sticky        string        `yaml:"sticky" help:"what decides who gets the canary: request_id, or header:X-User-Id"`
-	AdminKeyFile  string        `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
+	VersionPolicy     string        `yaml:"version_policy" help:"versions to load: latest:N, all or list:1,3; for one model name=policy; several separated by ;"`
+	Strict            bool          `yaml:"strict" help:"do not start when any model cannot be loaded"`
+	Watch             bool          `yaml:"watch" help:"load, reload and unload models as their folders change"`
+	WatchInterval     time.Duration `yaml:"watch_interval" help:"how often to look at the folders where the system does not tell of changes"`
+	Canary            string        `yaml:"canary" help:"name:version=5%: that version answers 5% of the requests that name none; several separated by ;"`
+	Shadow            string        `yaml:"shadow" help:"name:version=100%: that version gets a copy of them, and its answers are only compared"`
+	Sticky            string        `yaml:"sticky" help:"what decides who gets the canary: request_id, or header:X-User-Id"`
+	MaxBodyBytes      int           `yaml:"max_body_bytes" help:"largest body of a request, also once it is unpacked"`
+	MaxPixels         int           `yaml:"max_pixels" help:"largest width times height of an image"`
+	MaxImages         int           `yaml:"max_images" help:"most images in one form or JSON list"`
+	MaxHeaderBytes    int           `yaml:"max_header_bytes" help:"longest line and headers of a request together"`
+	MaxConns          int           `yaml:"max_conns" help:"most open connections"`
+	MaxConnsPerClient int           `yaml:"max_conns_per_client" help:"most open connections from one address; 0 for half of --max-conns"`
+	BodyMemory        int           `yaml:"body_memory" help:"most bytes that the bodies of all requests take together"`
+	DecodeMemory      int           `yaml:"decode_memory" help:"most bytes that images take together while they are decoded"`
+	HeaderTimeout     time.Duration `yaml:"header_timeout" help:"how long a request's headers may take to come"`
+	ReadTimeout       time.Duration `yaml:"read_timeout" help:"how long a request may take to come as a whole"`
+	MinUploadRate     int           `yaml:"min_upload_rate" help:"fewest bytes a second of a body, on average; negative for no such limit"`
+	WriteTimeout      time.Duration `yaml:"write_timeout" help:"how long a client may take to read a reply"`
+	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
+	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
+
+	AdminKeyFile string `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
 }
 
 func defaultServeSettings() serveSettings {
@@ -65,6 +80,10 @@ func defaultServeSettings() serveSettings {
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
 		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
+		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxHeaderBytes: 16 << 10,
+		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
+		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
 	}
 }
 
@@ -80,6 +99,9 @@ func (s *serveSettings) validate() error {
 		return errors.New("--trace-ratio must be between 0 and 1")
 	}
 	if _, _, err := parseSampling(s.AccessLogSampling); err != nil {
+		return err
+	}
+	if err := s.checkLimits(); err != nil {
 		return err
 	}
 	if s.WatchInterval <= 0 {
@@ -159,6 +181,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Logger:         logger,
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
 	}
+	settings.limit(&cfg)
 	watching.watch(&cfg)
 	endProfiling, err := startProfiling(settings.PprofAddr, logger)
 	if err != nil {

@@ -20,6 +20,9 @@ type Handler struct {
 	Begin func(ctx *fasthttp.RequestCtx, timeout time.Duration) context.Context
 	End   func(ctx *fasthttp.RequestCtx)
 
+	// Receive reads the request's body, so that ctx has it. Its errors are for Fail.
+	Receive func(ctx *fasthttp.RequestCtx) error
+
 	// Fail answers with an error, an *Error among others.
 	Fail func(ctx *fasthttp.RequestCtx, err error)
 

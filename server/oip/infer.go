@@ -54,6 +54,9 @@ func (h *Handler) Infer(ctx *fasthttp.RequestCtx) {
 
 // body is the request's body, unpacked.
 func (h *Handler) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	if err := h.Receive(ctx); err != nil {
+		return nil, err
+	}
 	given := ctx.Request.Header.ContentEncoding()
 	if len(given) == 0 {
 		return ctx.Request.Body(), nil

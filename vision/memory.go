@@ -1,0 +1,76 @@
+package vision
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Memory bounds the bytes that the decoding of many pictures takes together. A bound on pictures alone does not: a file of a few
+// kilobytes may hold 64 million pixels, and a server decodes as many at once as it has processors.
+//
+// Before a picture's memory is allocated its need is worked out from the header, for the decoder's own buffers as well, and taken
+// in one piece; who finds too little free waits, in the order of coming. Nobody waits while he holds a part, so those who have theirs always
+// finish, and the others come to their turn. What is taken is given back when the picture is released.
+//
+// Its methods may be called by many goroutines at once.
+type Memory struct {
+	limit int64
+	free  *semaphore.Weighted
+	used  atomic.Int64
+}
+
+// NewMemory returns a bound of so many bytes, which must be positive.
+func NewMemory(limit int64) *Memory {
+	return &Memory{limit: limit, free: semaphore.NewWeighted(limit)}
+}
+
+// Used is how many bytes are taken.
+func (m *Memory) Used() int64 { return m.used.Load() }
+
+// Limit is what NewMemory was given.
+func (m *Memory) Limit() int64 { return m.limit }
+
+// hold is what one picture has taken. The zero value is nothing.
+type hold struct {
+	of *Memory
+	n  int64
+}
+
+// take waits for n bytes. Without a bound it returns at once.
+func (lim Limits) take(format string, n int64) (hold, error) {
+	m := lim.Memory
+	if m == nil {
+		return hold{}, nil
+	}
+	if n > m.limit {
+		return hold{}, &decodeError{ErrTooLarge, fmt.Sprintf("cannot decode %s: it takes %d MB of memory to decode, and the limit is %d MB", format, n>>20, m.limit>>20)}
+	}
+	if err := m.free.Acquire(context.Background(), n); err != nil {
+		panic("BUG: vision: a wait without an end has ended: " + err.Error())
+	}
+	m.used.Add(n)
+	return hold{m, n}, nil
+}
+
+// release gives the bytes back; a second call does nothing.
+func (h *hold) release() {
+	if h.of == nil {
+		return
+	}
+	h.of.used.Add(-h.n)
+	h.of.free.Release(h.n)
+	*h = hold{}
+}
+
+// end gives h to the decoded picture, which releases it with its pixels, or releases it at once if there is none.
+func (h hold) end(m *Image, err error) (*Image, error) {
+	if err != nil {
+		h.release()
+		return nil, err
+	}
+	m.held = h
+	return m, nil
+}
