@@ -97,26 +97,12 @@ func (c *conn) Close() error {
 	return err
 }
 
-// secureConn is a conn that speaks TLS. conn is outside of it, because its deadlines, its counts and its last look are about the
-// requests' bytes.
-type secureConn struct {
-	*conn
-	tls *tls.Conn
-}
-
-// Handshake and ConnectionState are what fasthttp knows a TLS connection by.
-func (c *secureConn) Handshake() error { return c.tls.Handshake() }
-
-func (c *secureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
-
 // connOf finds our connection under whatever fasthttp or crypto/tls has put around it; nil if there is none.
 func connOf(nc net.Conn) *conn {
 	for {
 		switch c := nc.(type) {
 		case *conn:
 			return c
-		case *secureConn:
-			return c.conn
 		case interface{ NetConn() net.Conn }:
 			nc = c.NetConn()
 		default:
@@ -175,7 +161,7 @@ func clientOf(nc net.Conn) netip.Addr {
 }
 
 // add wraps nc and takes it in, or says why not.
-func (s *connSet) add(nc net.Conn, secure *tls.Config) (net.Conn, *apiError) {
+func (s *connSet) add(nc net.Conn) (*conn, *apiError) {
 	c := &conn{Conn: nc, set: s, accepted: time.Now(), client: clientOf(nc)}
 	c.reads.init()
 	c.writes.init()
@@ -192,12 +178,7 @@ func (s *connSet) add(nc net.Conn, secure *tls.Config) (net.Conn, *apiError) {
 	}
 	s.open[c] = struct{}{}
 	s.clients[c.client]++
-	if secure == nil {
-		return c, nil
-	}
-	t := tls.Server(nc, secure)
-	c.Conn = t
-	return &secureConn{c, t}, nil
+	return c, nil
 }
 
 func (s *connSet) remove(c *conn) {
@@ -308,11 +289,15 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return nil, err
 		}
-		c, refused := l.set.add(nc, l.tls)
-		if refused == nil {
+		c, refused := l.set.add(nc)
+		switch {
+		case refused != nil:
+			l.reject(nc, refused)
+		case l.tls != nil:
+			return tls.Server(c, l.tls), nil
+		default:
 			return c, nil
 		}
-		l.reject(nc, refused)
 	}
 }
 

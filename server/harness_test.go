@@ -253,9 +253,9 @@ func connsOf(most int) *connSet {
 
 // plain adds nc to s, which has room.
 func plain(s *connSet, nc net.Conn) *conn {
-	c, err := s.add(nc, nil)
+	c, err := s.add(nc)
 	if err != nil {
 		panic(err)
 	}
-	return c.(*conn)
+	return c
 }

@@ -1,6 +1,9 @@
 package server
 
-import "sync/atomic"
+import (
+	"net"
+	"sync/atomic"
+)
 
 // byteBudget bounds the bytes that all requests together hold in bodies. What is read is counted, not what a Content-Length announces: a
 // client that announces much and sends little takes no room from others, and one that goes on sending when there is none is refused.
@@ -20,5 +23,32 @@ func (b *byteBudget) take(n int64) bool {
 
 func (b *byteBudget) give(n int64) { b.used.Add(-n) }
 
-// fits reports whether n bytes more would do for now.
-func (b *byteBudget) fits(n int64) bool { return b.used.Load()+n <= b.limit }
+// Fits reports whether n bytes more would do for now.
+func (b *byteBudget) Fits(n int64) bool { return b.used.Load()+n <= b.limit }
+
+// Add counts n bytes more, or less, whether they fit or not.
+func (b *byteBudget) Add(n int64) { b.used.Add(n) }
+
+// RequestMemory is Config.BodyMemory, for another front end that reads requests.
+func (s *Server) RequestMemory() interface {
+	Fits(n int64) bool
+	Add(n int64)
+} {
+	return &s.bodies
+}
+
+// RefusedForMemory counts a request that such a front end has turned away.
+func (s *Server) RefusedForMemory() {
+	e := public(errBodyMemory)
+	s.countRejected(nil, e)
+	s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
+}
+
+// Limit bounds the connections of another front end's listener as the server's own are, each kind by itself. What is too much is
+// closed without a word. The listener returned owns ln.
+func (s *Server) Limit(ln net.Listener) net.Listener {
+	return &listener{Listener: ln, set: newConnSet(&s.cfg), reject: func(nc net.Conn, e *apiError) {
+		s.cfg.Metrics.reject(nil, e.reason)
+		_ = nc.Close()
+	}}
+}

@@ -49,7 +49,7 @@ func (s *Server) admissible(announced int) error {
 	switch {
 	case announced > s.cfg.MaxBodyBytes:
 		return s.readError(fasthttp.ErrBodyTooLarge)
-	case !s.bodies.fits(int64(announced)):
+	case !s.bodies.Fits(int64(announced)):
 		return errBodyMemory
 	}
 	return nil

@@ -30,12 +30,13 @@ func startGRPC(settings serveSettings, s *server.Server, logger *zap.Logger) (*g
 		return nil, fmt.Errorf("cannot listen on %q: %w; choose another address with --grpc-addr", settings.GRPCAddr, err)
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
-		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout,
+		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
+		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory,
 		Panicked: func(v any) {
 			logger.Error("panic while serving gRPC; the call was answered INTERNAL", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
 		},
 	})}
-	go func() { f.served <- f.server.Serve(ln) }()
+	go func() { f.served <- f.server.Serve(s.Limit(ln)) }()
 	logger.Info("listening for gRPC", zap.Stringer("grpc_addr", f.addr))
 	return f, nil
 }

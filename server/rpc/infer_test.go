@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -251,4 +252,49 @@ func TestAdmin(t *testing.T) {
 	f(codes.OK, "")
 	f(codes.OK, "Bearer secret", "authorization", "Bearer secret")
 	f(codes.OK, "Bearer secret", "x-admin-key", "secret")
+}
+
+// allowance is a Memory of a fixed size.
+type allowance struct{ limit, used, most atomic.Int64 }
+
+func (a *allowance) Fits(n int64) bool { return a.used.Load()+n <= a.limit.Load() }
+func (a *allowance) Add(n int64) {
+	if used := a.used.Add(n); used > a.most.Load() { // of several at once one may be lost
+		a.most.Store(used)
+	}
+}
+
+// What calls hold is counted and given back, and while there is no room a call is refused by its headers.
+func TestMemory(t *testing.T) {
+	a := &allowance{}
+	a.limit.Store(1 << 20)
+	b := newBackend()
+	var most atomic.Int64
+	b.infer = func(ctx context.Context, req *oip.InferRequest) (*oip.InferResponse, error) {
+		most.Store(a.most.Load())
+		return echo(ctx, req)
+	}
+	var refused atomic.Int64
+	_, conn := start(t, Config{Backend: b, Memory: a, Refused: func() { refused.Add(1) }})
+	large := request("a")
+	large.Inputs[0].Shape = []int64{1, 500, 500, 3}
+	large.RawInputContents = [][]byte{make([]byte, 750000)}
+	if _, err := client(conn).ModelInfer(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	if most.Load() < 750000 {
+		t.Errorf("%d bytes were counted", most.Load())
+	}
+	for a.used.Load() > 1<<16 { // what the connection itself keeps
+		time.Sleep(time.Millisecond)
+	}
+	a.limit.Store(0)
+	_, err := client(conn).ModelInfer(t.Context(), request("b"))
+	if status.Code(err) != codes.Unavailable || refused.Load() != 1 {
+		t.Errorf("got %v, and %d refusals", err, refused.Load())
+	}
+	a.limit.Store(1 << 20)
+	if _, err := client(conn).ModelInfer(t.Context(), request("c")); err != nil {
+		t.Error(err)
+	}
 }

@@ -16,8 +16,10 @@ import (
 
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/reflection"
 
 	"github.com/torchlit/torchlit/internal/inferencepb"
@@ -35,6 +37,12 @@ type Config struct {
 	MaxTimeout     time.Duration // bounds the parameter "timeout"; default 5 min
 	MaxMessage     int           // bytes of a request, unpacked; default 32 MiB
 
+	// Memory bounds the bytes of requests, with those of other front ends if they share it. nil is no bound.
+	Memory Memory
+
+	// Refused is told of each call that Memory had no room for. nil ignores it.
+	Refused func()
+
 	// Panicked is told what a handler panicked with; the call is answered INTERNAL. nil ignores it.
 	Panicked func(value any)
 }
@@ -48,6 +56,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxMessage == 0 {
 		c.MaxMessage = 32 << 20
+	}
+	if c.Refused == nil {
+		c.Refused = func() {}
 	}
 	if c.Panicked == nil {
 		c.Panicked = func(any) {}
@@ -64,6 +75,11 @@ const (
 
 	// pingEvery is how often a client may ping. Behind load balancers many do so every ten seconds.
 	pingEvery = 5 * time.Second
+
+	// handshakeTimeout bounds the beginning of a connection, and probeEvery and probeTimeout the life of one whose client has gone without a word.
+	handshakeTimeout = 10 * time.Second
+	probeEvery       = time.Minute
+	probeTimeout     = 20 * time.Second
 )
 
 // Server serves the protocol. New makes one; every method may be called from any goroutine.
@@ -72,19 +88,26 @@ type Server struct {
 	draining chan struct{} // closed by Drain and Close
 	stop     sync.Once
 	active   atomic.Int64 // calls under way
+	memory   Memory
+	refused  func()
 }
 
 // New makes a server of cfg. It has no port yet.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{draining: make(chan struct{})}
+	s := &Server{draining: make(chan struct{}), memory: cfg.Memory, refused: cfg.Refused}
 	guard := guard{cfg.Panicked, &s.active}
-	s.grpc = grpc.NewServer(
+	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(cfg.MaxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
+		grpc.ConnectionTimeout(handshakeTimeout), grpc.KeepaliveParams(keepalive.ServerParameters{Time: probeEvery, Timeout: probeTimeout}),
 		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream),
-	)
+	}
+	if cfg.Memory != nil {
+		options = append(options, grpc.InTapHandle(s.admit), experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))
+	}
+	s.grpc = grpc.NewServer(options...)
 	inferencepb.RegisterGRPCInferenceServiceServer(s.grpc, &service{Config: cfg, draining: s.draining})
 	grpc_health_v1.RegisterHealthServer(s.grpc, &healthService{ready: cfg.Backend.Ready, draining: s.draining})
 	reflection.Register(s.grpc)
