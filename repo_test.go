@@ -43,7 +43,7 @@ var rooms = map[string]room{
 		why: "torch is a binding of libtorch: it knows nothing of images on the wire, batches or HTTP; its files hold pickles"},
 	"torch/vision": {may: []string{"torch", "vision"},
 		why: "gotorch's image packages sit on torch and may decode with vision"},
-	"vision": {may: none, libraries: []string{"golang.org/x/image", "github.com/nfnt/resize"},
+	"vision": {may: none, libraries: []string{"golang.org/x/image", "golang.org/x/sync", "github.com/nfnt/resize"},
 		why: "vision turns bytes into pixels with no libtorch: it is fuzzed, and built where libtorch is not; its resizer is handed over"},
 	"modeldir": {may: []string{"torch/weights", "vision"}, libraries: []string{"golang.org/x/sys"},
 		why: "a model folder is where training and serving meet: reading one needs no libtorch"},

@@ -59,7 +59,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 
 // A picture that takes more than there is at all is refused by its header.
 func TestMemoryRefusesWhatNeverFits(t *testing.T) {
-	data := encoded(t, 2000, 2000)
+	data := encoded(t, 800, 600)
 	lim := Limits{Memory: NewMemory(1 << 20)}
 	for name, d := range data {
 		var before, after runtime.MemStats
@@ -102,7 +102,7 @@ func encoded(t testing.TB, width, height int) map[string][]byte {
 // What Go's decoders allocate is no more than what was taken for it. (What libjpeg-turbo takes, Go cannot see.)
 func TestMemoryCoversTheDecoders(t *testing.T) {
 	m := NewMemory(1 << 30)
-	for name, d := range encoded(t, 1500, 1000) {
+	for name, d := range encoded(t, 700, 500) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		img, err := Decode(d, Limits{Memory: m})
@@ -112,7 +112,7 @@ func TestMemoryCoversTheDecoders(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		took, held := int64(after.TotalAlloc-before.TotalAlloc), m.Used()
 		img.Release()
-		if took > held+held/8+1<<20 { // pooled pixels are of the next size class
+		if took > held+held/8+1<<18 { // pooled pixels are of the next size class
 			t.Errorf("%s: %d bytes were allocated and %d taken", name, took, held)
 		}
 	}
