@@ -28,13 +28,32 @@ const drainTick = 10 * time.Millisecond
 // The batchers must keep working until Drain has returned; drain and close them after it. When ctx ends first, Drain
 // returns an error that says what is left; Close then cuts it off. A second Drain, meanwhile, ends the grace time and waits likewise.
 func (s *Server) Drain(ctx context.Context) error {
-	first := !s.draining.Swap(true)
-	if first && s.cfg.DrainGrace > 0 {
-		s.log.Info("draining: not ready any more, still serving", zap.Duration("grace", s.cfg.DrainGrace))
+	if s.draining.Load() || s.cfg.DrainGrace <= 0 {
+		return s.DrainAfter(ctx, ended)
+	}
+	s.log.Info("draining: not ready any more, still serving", zap.Duration("grace", s.cfg.DrainGrace))
+	grace := time.NewTimer(s.cfg.DrainGrace)
+	defer grace.Stop()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
 		select {
-		case <-time.After(s.cfg.DrainGrace):
+		case <-grace.C:
 		case <-ctx.Done():
 		}
+	}()
+	return s.DrainAfter(ctx, over)
+}
+
+// ended is a grace time that is over.
+var ended = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// DrainAfter is Drain with a grace time that ends when that channel is closed.
+func (s *Server) DrainAfter(ctx context.Context, grace <-chan struct{}) error {
+	s.draining.Store(true)
+	select {
+	case <-grace:
+	case <-ctx.Done():
 	}
 	s.stopAccepting()
 	s.serving.Wait()

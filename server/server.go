@@ -110,6 +110,11 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %q: %w; choose another address with --addr", s.cfg.Addr, err)
 	}
+	return s.StartOn(ln)
+}
+
+// StartOn is Start on a listener, which the server owns and closes.
+func (s *Server) StartOn(ln net.Listener) error {
 	l, err := s.register(ln)
 	if err != nil {
 		_ = ln.Close()
@@ -123,7 +128,7 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Failed yields an error when the listener that Start opened breaks. It stays silent through Drain and Close.
+// Failed yields an error when the listener of Start or StartOn breaks. It stays silent through Drain and Close.
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // Addr is the address of the first listener, nil before there is one.

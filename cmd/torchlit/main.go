@@ -30,7 +30,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "torchlit:", err)
+		if worker, ok := errors.AsType[*workerError](err); !ok || !worker.silent {
+			fmt.Fprintln(os.Stderr, "torchlit:", err)
+		}
 		os.Exit(exitCode(err))
 	}
 }
@@ -43,6 +45,9 @@ func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	if worker, ok := errors.AsType[*workerError](err); ok {
+		return worker.code
 	}
 	var rank *launch.ExitError
 	if errors.As(err, &rank) {

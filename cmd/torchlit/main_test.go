@@ -142,8 +142,15 @@ type served struct {
 // leave it running: it is told to stop at the end, and must exit with 0.
 func serveModel(t testing.TB, args ...string) *served {
 	t.Helper()
+	return serveProgram(t, func(*exec.Cmd) {}, args...)
+}
+
+// serveProgram is serveModel of a command that change has changed.
+func serveProgram(t testing.TB, change func(*exec.Cmd), args ...string) *served {
+	t.Helper()
 	s := &served{log: new(bytes.Buffer), done: make(chan error, 1)}
 	cmd := command(t, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	change(cmd)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/torchlit/torchlit/config"
 	"github.com/torchlit/torchlit/internal/cpus"
+	"github.com/torchlit/torchlit/internal/supervise"
 	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server"
 	"github.com/torchlit/torchlit/vision"
@@ -35,6 +35,8 @@ type serveSettings struct {
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`
+	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, and start another when it crashes; SIGUSR2 replaces it without a refused connection"`
+	ReusePort    bool          `yaml:"reuse_port" help:"let other servers listen on the same port at the same time (SO_REUSEPORT)"`
 	CacheBytes   int           `yaml:"cache_bytes" help:"remember answers to images in so many bytes; 0 for no cache"`
 	CacheTTL     time.Duration `yaml:"cache_ttl" help:"forget an answer after this time; 0 to keep it while there is room"`
 	Dedup        bool          `yaml:"dedup" help:"let requests for the same image that are under way at once share one run"`
@@ -139,6 +141,9 @@ wins over the variable, that over the file.`,
 				return usageError{err}
 			}
 			defer logger.Sync()
+			if settings.Supervise && !supervise.Supervised() {
+				return superviseServer(settings, logger)
+			}
 			return serve(cmd.Context(), settings, logger)
 		},
 	}
@@ -156,6 +161,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	cpus.Widen()
 	registry := prometheus.NewRegistry()
 	registerNativeMetrics(registry)
+	registerRestarts(registry)
 	metrics := server.NewMetrics(registry)
 	models := newServedModels(settings, metrics, logger)
 	traffic, err := settings.traffic()
@@ -194,10 +200,18 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer models.close()
 	defer s.Close()
-	if err := s.Start(); err != nil {
+	sockets, err := newSockets(settings.ReusePort)
+	if err != nil {
 		return err
 	}
-	grpc, err := startGRPC(settings, s, logger)
+	ln, err := sockets.listen(httpSocket, settings.Addr, "--addr")
+	if err != nil {
+		return err
+	}
+	if err := s.StartOn(ln); err != nil {
+		return err
+	}
+	grpc, err := startGRPC(settings, sockets, s, logger)
 	if err != nil {
 		return err
 	}
@@ -208,6 +222,8 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	}
 	logger.Info("ready", zap.String("page", pageURL(s.Addr().String())))
+	tellReady(logger)
+	defer watchdog(s.Alive, logger)()
 
 	select {
 	case err := <-s.Failed():
@@ -216,14 +232,8 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	case <-ctx.Done():
 	}
-	logger.Info("stopping: finishing what was accepted", zap.Duration("grace", settings.DrainGrace))
-	drain, cancel := context.WithTimeout(context.Background(), settings.DrainGrace+settings.DrainTimeout)
-	defer cancel()
-	if err := drainAll(drain, s, grpc, settings.DrainGrace); err != nil {
-		return fmt.Errorf("cannot finish all requests: %w; raise --drain-timeout", err)
-	}
-	logger.Info("stopped; no request was lost")
-	return nil
+	tellStopping(logger)
+	return stop(settings, s, grpc, logger)
 }
 
 // newLogger writes lines for a person to a terminal, and JSON elsewhere.

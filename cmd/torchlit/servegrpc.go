@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"runtime/debug"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -21,13 +19,13 @@ type grpcFront struct {
 }
 
 // startGRPC serves s over gRPC in the background. It returns once the port is taken.
-func startGRPC(settings serveSettings, s *server.Server, logger *zap.Logger) (*grpcFront, error) {
+func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, logger *zap.Logger) (*grpcFront, error) {
 	if settings.GRPCAddr == "" {
 		return &grpcFront{}, nil
 	}
-	ln, err := net.Listen("tcp", settings.GRPCAddr)
+	ln, err := sockets.listen(grpcSocket, settings.GRPCAddr, "--grpc-addr")
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %q: %w; choose another address with --grpc-addr", settings.GRPCAddr, err)
+		return nil, err
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
 		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
@@ -44,13 +42,13 @@ func startGRPC(settings serveSettings, s *server.Server, logger *zap.Logger) (*g
 // failed yields an error when the listener breaks.
 func (f *grpcFront) failed() <-chan error { return f.served }
 
-// drain serves on for grace, then finishes what was accepted.
-func (f *grpcFront) drain(ctx context.Context, grace time.Duration) error {
+// drain serves on until grace ends, then finishes what was accepted.
+func (f *grpcFront) drain(ctx, grace context.Context) error {
 	if f.server == nil {
 		return nil
 	}
 	select {
-	case <-time.After(grace):
+	case <-grace.Done():
 	case <-ctx.Done():
 	}
 	return f.server.Drain(ctx)
@@ -60,15 +58,4 @@ func (f *grpcFront) close() {
 	if f.server != nil {
 		f.server.Close()
 	}
-}
-
-// drainAll stops both servers, each without losing a request.
-func drainAll(ctx context.Context, s *server.Server, grpc *grpcFront, grace time.Duration) error {
-	drained := make(chan error, 1)
-	go func() { drained <- grpc.drain(ctx, grace) }()
-	err := s.Drain(ctx)
-	if grpcErr := <-drained; err == nil {
-		err = grpcErr
-	}
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/torchlit/torchlit/internal/process"
 	"io"
 	"net"
 	"os"
@@ -185,6 +186,6 @@ func (c *Config) environment(local, attempt int) []string {
 func (c *Config) command(local, attempt int) *exec.Cmd {
 	cmd := exec.Command(c.Command[0], c.Command[1:]...)
 	cmd.Env = c.environment(local, attempt)
-	cmd.SysProcAttr = processAttributes()
+	cmd.SysProcAttr = process.OwnGroup()
 	return cmd
 }
