@@ -67,6 +67,9 @@ func (ex *exchange) modelFields() []zap.Field {
 	if ex.model != nil {
 		fields = append(fields, zap.String("model", ex.model.Name), zap.String("version", ex.model.Version))
 	}
+	if ex.key != "" {
+		fields = append(fields, zap.String("key", ex.key))
+	}
 	if ex.images > 0 {
 		fields = append(fields, zap.Int("images", ex.images), zap.Int("batch_size", ex.batch),
 			millis("decode_ms", ex.timing.decode), millis("queue_ms", ex.timing.queue), millis("inference_ms", ex.timing.inference))

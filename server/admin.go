@@ -1,16 +1,17 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/torchlit/torchlit/server/access"
 )
 
-// Admin routes load, unload and route models. With Config.AdminKey they answer whoever presents the key. Without one
+// Admin routes load, unload and route models. With Config.AdminKeys they answer whoever presents one. Without one
 // they answer callers on this machine only. What looks like such a caller may still be the whole world: behind a reverse proxy on this machine, or
 // through a browser, which any page can make send requests to localhost. So a request that was forwarded, that names a
 // host other than this machine, or that comes from a page of another origin is refused as well.
@@ -52,7 +53,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 
 func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
-	if s.cfg.AdminKey != "" {
+	if s.cfg.AdminKeys != nil {
 		authorization := string(h.Peek(fasthttp.HeaderAuthorization))
 		if key := h.Peek("X-Admin-Key"); authorization == "" && len(key) > 0 { // for clients that keep the other for a proxy
 			authorization = "Bearer " + string(key)
@@ -73,25 +74,26 @@ func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {
 	return s.AuthorizeAdmin(ctx.RemoteAddr(), "")
 }
 
-// AuthorizeAdmin reports whether a caller may load and unload models: by the admin key in authorization, which is
+// AuthorizeAdmin reports whether a caller may load and unload models: by an admin key in authorization, which is
 // "Bearer <key>", or, where no key is set, by calling from this machine. The error is nil, or fit for the caller.
 func (s *Server) AuthorizeAdmin(remote net.Addr, authorization string) error {
-	if s.cfg.AdminKey == "" {
+	if s.cfg.AdminKeys == nil {
 		if !isLoopback(remote) {
 			return errAdminLocal
 		}
 		return nil
 	}
-	scheme, key, _ := strings.Cut(authorization, " ")
-	if !strings.EqualFold(scheme, "Bearer") || key == "" {
+	grant, err := s.cfg.AdminKeys.Enter(access.Bearer(authorization))
+	switch {
+	case err == nil:
+		grant.Leave()
+		return nil
+	case errors.Is(err, access.ErrNoKey):
 		return errAdminKey
-	}
-	// Of digests, so that not even the key's length shows in the time it takes.
-	got, want := sha256.Sum256([]byte(strings.TrimSpace(key))), sha256.Sum256([]byte(s.cfg.AdminKey))
-	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+	case errors.Is(err, access.ErrWrongKey):
 		return errAdminWrongKey
 	}
-	return nil
+	return whyNoLeave(err)
 }
 
 func isLoopback(a net.Addr) bool {

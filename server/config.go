@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/internal/cpus"
+	"github.com/torchlit/torchlit/server/access"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -44,8 +45,20 @@ type Config struct {
 	// MaxShadows bounds the images that shadow versions work on at once; one more is passed over. Default 64.
 	MaxShadows int
 
-	// AdminKey is what admin routes ask for. Empty: they answer callers on this machine only. Default empty.
+	// APIKeys are what those present who ask for answers. Its owner closes it after Close. Default nil: everybody may ask.
+	APIKeys *access.Keys
+
+	// AdminKeys are what admin routes ask for. Its owner closes it after Close. Default nil: AdminKey.
+	AdminKeys *access.Keys
+
+	// AdminKey is AdminKeys with a single key. Empty: admin routes answer callers on this machine only. Default empty.
 	AdminKey string
+
+	// AdminApart takes /metrics and the admin routes off the public listeners: those of ServeAdmin have them.
+	AdminApart bool
+
+	// CORSOrigins are the sites whose pages may read the answers, such as https://example.com; * is every one. Default none.
+	CORSOrigins []string
 
 	// MaxBodyBytes bounds one request's body; a larger one is refused with 413. Default 32 MiB.
 	MaxBodyBytes int
@@ -178,6 +191,9 @@ func (c *Config) setDefaults() {
 	setDefault(&c.WriteTimeout, defaultWriteTimeout)
 	setDefault(&c.IdleTimeout, defaultIdleTimeout)
 	setDefault(&c.SlowRequest, defaultSlowRequest)
+	if c.AdminKeys == nil && c.AdminKey != "" {
+		c.AdminKeys = access.One(c.AdminKey)
+	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
@@ -230,6 +246,11 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxTimeout > 0 && c.DefaultTimeout > c.MaxTimeout {
 		return errors.New("cannot use a DefaultTimeout above MaxTimeout: lower the first or raise the second")
+	}
+	for _, origin := range c.CORSOrigins {
+		if err := checkOrigin(origin); err != nil {
+			return err
+		}
 	}
 	for name, t := range c.Traffic {
 		if err := t.Validate(); err != nil {

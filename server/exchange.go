@@ -25,6 +25,8 @@ type exchange struct {
 	answered time.Duration // when the model had answered, from the start; 0 if it has not
 	span     trace.Span    // nil when requests are not traced
 
+	key string // name of the API key it came with, "" for none
+
 	body     *bytebufferpool.ByteBuffer // the request's, nil before receive
 	received int                        // bytes of it
 	charged  int64                      // to Server.bodies

@@ -47,6 +47,11 @@ func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, ex *exchange) error {
 	if !ok || !ctx.IsPost() {
 		return nil
 	}
+	if keys := s.cfg.APIKeys; keys != nil {
+		if _, err := keys.Check(presented(&ctx.Request.Header)); err != nil {
+			return whyNoLeave(err)
+		}
+	}
 	m, err := s.catalog.Load().lookUp(name, version)
 	if err != nil {
 		return s.whyNot(name, version, err)

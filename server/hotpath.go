@@ -14,10 +14,11 @@ type hotPath struct {
 
 // hotPaths are those of c's models, for POST.
 func (s *Server) hotPaths(c *catalog) map[string]hotPath {
-	hot := map[string]hotPath{"/v1/classify": {handler: s.classify}}
+	classify, infer := s.keyed(s.classify), s.keyed(s.protocol.Infer)
+	hot := map[string]hotPath{"/v1/classify": {handler: classify}}
 	add := func(path string, model, version any) {
-		hot["/v1/models/"+path+"/classify"] = hotPath{s.classify, model, version}
-		hot["/v2/models/"+path+"/infer"] = hotPath{s.protocol.Infer, model, version}
+		hot["/v1/models/"+path+"/classify"] = hotPath{classify, model, version}
+		hot["/v2/models/"+path+"/infer"] = hotPath{infer, model, version}
 	}
 	for _, m := range c.models {
 		add(m.Name, m.Name, nil)

@@ -13,6 +13,16 @@ import (
 	"time"
 )
 
+// listenLocal is a listener on a free port of this machine.
+func listenLocal(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
 // dialTo connects to s until the test ends.
 func dialTo(t testing.TB, s *Server) net.Conn {
 	t.Helper()

@@ -86,8 +86,11 @@ func (a *asset) serve(ctx *fasthttp.RequestCtx) {
 	h.Set(fasthttp.HeaderETag, a.etag)
 	h.Set(fasthttp.HeaderCacheControl, "no-cache")
 	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if a.html {
 		h.Set(fasthttp.HeaderContentSecurityPolicy, contentSecurityPolicy)
+		h.Set(fasthttp.HeaderXFrameOptions, "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
 	}
 	if bytes.Contains(ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch), []byte(a.etag)) {

@@ -12,8 +12,8 @@ import (
 	"github.com/torchlit/torchlit/server/oip"
 )
 
-// routes is the list of what the server answers. Whatever is not in it gets a JSON 404 or 405.
-func (s *Server) routes() *router.Router {
+// routes is the list of what the server answers to the public, to administrators, or to both. Whatever is not in it gets a JSON 404 or 405.
+func (s *Server) routes(public, admin bool) *router.Router {
 	r := router.New()
 	r.RedirectTrailingSlash = false // a redirected upload would be sent twice
 	r.RedirectFixedPath = false
@@ -22,32 +22,43 @@ func (s *Server) routes() *router.Router {
 	r.MethodNotAllowed = s.methodNotAllowed
 	r.GlobalOPTIONS = func(ctx *fasthttp.RequestCtx) { ctx.SetStatusCode(fasthttp.StatusNoContent) }
 
-	r.POST("/v1/classify", s.classify)
-	r.POST("/v1/models/{model}/classify", s.classify)
-	r.POST("/v1/models/{model}/versions/{version}/classify", s.classify)
-
 	get := func(path string, h fasthttp.RequestHandler) {
 		r.GET(path, h)
 		r.HEAD(path, h)
+	}
+	get("/healthz", s.healthz)
+	get("/readyz", s.readyz)
+	if admin {
+		s.protocol.AdminRoutes(r)
+		r.PUT("/v1/models/{model}/traffic", s.adminOnly(s.putTraffic))
+		r.DELETE("/v1/models/{model}/traffic", s.adminOnly(s.deleteTraffic))
+		get("/metrics", s.cfg.Metrics.handler())
+	}
+	if !public {
+		return r
+	}
+	for _, path := range []string{"/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify"} {
+		r.POST(path, s.keyed(s.classify))
 	}
 	s.protocol.Routes(r)
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)
 	get("/v1/models/{model}/traffic", s.showTraffic)
 	get("/v1/stats", s.showStats)
-	r.PUT("/v1/models/{model}/traffic", s.adminOnly(s.putTraffic))
-	r.DELETE("/v1/models/{model}/traffic", s.adminOnly(s.deleteTraffic))
-	get("/healthz", s.healthz)
-	get("/readyz", s.readyz)
-	get("/metrics", s.cfg.Metrics.handler())
 	for path, asset := range assets() {
 		get(path, asset.serve)
 	}
 	return r
 }
 
-// handle is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+// handle answers the requests of the public listeners.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serveRequest(ctx, s.dispatch) }
+
+// handleAdmin answers those of ServeAdmin.
+func (s *Server) handleAdmin(ctx *fasthttp.RequestCtx) { s.serveRequest(ctx, s.adminRouter.Handler) }
+
+// serveRequest is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.
+func (s *Server) serveRequest(ctx *fasthttp.RequestCtx, dispatch fasthttp.RequestHandler) {
 	ex := newExchange(ctx)
 	if s.tracer != nil && !isProbe(ctx) {
 		s.startSpan(ctx, ex)
@@ -68,7 +79,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.release(ctx, ex)
 		ex.recycle(ctx)
 	}()
-	s.dispatch(ctx)
+	dispatch(ctx)
 }
 
 func (s *Server) logPanic(id string, value any) {
@@ -112,6 +123,10 @@ func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {
 	h.SetCanonical(requestIDHeader, append(buf[:0], ex.id...))
 	h.SetCanonical(serverTimingHeader, appendServerTiming(buf[:0], ex.timing))
 	h.SetCanonical(contentTypeOptionsHeader, nosniff)
+	s.allowOrigin(ctx)
+	if s.cfg.TLS != nil {
+		h.Set(fasthttp.HeaderStrictTransportSecurity, "max-age=31536000")
+	}
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}
@@ -147,6 +162,9 @@ func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) 
 	}
 	if id := ex.traceID(); id != "" {
 		fields = append(fields, zap.String("trace_id", id))
+	}
+	if ex.key != "" {
+		fields = append(fields, zap.String("key", ex.key))
 	}
 	if ex.model != nil {
 		fields = append(fields, zap.String("model", ex.model.Name), zap.String("version", ex.model.Version))

@@ -18,24 +18,27 @@ import (
 
 // Server answers HTTP for a set of models. Open makes one; every method may be called from any goroutine.
 type Server struct {
-	cfg      Config
-	log      *zap.Logger
-	fast     *fasthttp.Server
-	router   *router.Router
-	protocol *oip.Handler
-	catalog  atomic.Pointer[catalog]
-	changing sync.Mutex          // held while another catalog is made
-	traffic  map[string]*traffic // by model; guarded by changing
-	tracer   trace.Tracer        // nil when requests are not traced
-	shared   *shared             // nil when each image is asked about alone
-	shadows  *shadows
-	decode   *decodePool
-	decoders *decodeCrew
-	watch    *watcher
-	samples  *sampler
-	conns    *connSet
-	bodies   byteBudget
-	decoding *vision.Memory
+	cfg    Config
+	log    *zap.Logger
+	fast   *fasthttp.Server
+	router *router.Router
+	admin  *fasthttp.Server // of ServeAdmin
+
+	adminRouter *router.Router
+	protocol    *oip.Handler
+	catalog     atomic.Pointer[catalog]
+	changing    sync.Mutex          // held while another catalog is made
+	traffic     map[string]*traffic // by model; guarded by changing
+	tracer      trace.Tracer        // nil when requests are not traced
+	shared      *shared             // nil when each image is asked about alone
+	shadows     *shadows
+	decode      *decodePool
+	decoders    *decodeCrew
+	watch       *watcher
+	samples     *sampler
+	conns       *connSet
+	bodies      byteBudget
+	decoding    *vision.Memory
 
 	draining atomic.Bool
 	closed   atomic.Bool
@@ -56,7 +59,7 @@ func Open(cfg Config) (*Server, error) {
 		cfg:    cfg,
 		log:    cfg.Logger,
 		conns:  newConnSet(&cfg),
-		failed: make(chan error, 1),
+		failed: make(chan error, 2),
 
 		bodies:   byteBudget{limit: cfg.BodyMemory},
 		decoding: vision.NewMemory(cfg.DecodeMemory),
@@ -81,10 +84,18 @@ func Open(cfg Config) (*Server, error) {
 	s.watch = startWatcher(watchEvery)
 	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
 	s.shared = newShared(s, &cfg)
-	s.router = s.routes()
-	s.fast = &fasthttp.Server{
+	s.router = s.routes(true, !cfg.AdminApart)
+	s.adminRouter = s.routes(false, true)
+	s.fast, s.admin = s.newFast(s.handle), s.newFast(s.handleAdmin)
+	return s, nil
+}
+
+// newFast makes the HTTP server of a handler.
+func (s *Server) newFast(handle fasthttp.RequestHandler) *fasthttp.Server {
+	cfg := &s.cfg
+	return &fasthttp.Server{
 		Name:                         "torchlit",
-		Handler:                      s.handle,
+		Handler:                      handle,
 		ErrorHandler:                 s.parseFailed,
 		ExpectHandler:                s.expect,
 		ConnState:                    s.conns.setState, // read timeouts as well
@@ -98,7 +109,6 @@ func Open(cfg Config) (*Server, error) {
 		CloseOnShutdown:              true,
 		Logger:                       fastLogger{cfg.Logger},
 	}
-	return s, nil
 }
 
 // rejectHeadroom keeps fasthttp's own limit above ours: ours answers in JSON and is counted.
@@ -114,14 +124,20 @@ func (s *Server) Start() error {
 }
 
 // StartOn is Start on a listener, which the server owns and closes.
-func (s *Server) StartOn(ln net.Listener) error {
+func (s *Server) StartOn(ln net.Listener) error { return s.start(ln, s.fast) }
+
+// StartAdmin serves administrators on a listener, which the server owns and closes: load, unload, traffic, /metrics, and whether it is alive and
+// ready. They present their keys there, too.
+func (s *Server) StartAdmin(ln net.Listener) error { return s.start(ln, s.admin) }
+
+func (s *Server) start(ln net.Listener, fast *fasthttp.Server) error {
 	l, err := s.register(ln)
 	if err != nil {
 		_ = ln.Close()
 		return err
 	}
 	go func() {
-		if err := s.serve(l); err != nil {
+		if err := s.serveBy(l, fast); err != nil {
 			s.failed <- err
 		}
 	}()
@@ -165,9 +181,11 @@ func (s *Server) register(ln net.Listener) (*listener, error) {
 	return l, nil
 }
 
-func (s *Server) serve(l *listener) error {
+func (s *Server) serve(l *listener) error { return s.serveBy(l, s.fast) }
+
+func (s *Server) serveBy(l *listener, fast *fasthttp.Server) error {
 	defer s.serving.Done()
-	if err := s.fast.Serve(l); err != nil && !l.stopping.Load() {
+	if err := fast.Serve(l); err != nil && !l.stopping.Load() {
 		return fmt.Errorf("cannot accept connections: %w", err)
 	}
 	return nil

@@ -14,8 +14,9 @@ import (
 
 // Names of the listening sockets: of FileDescriptorName= in a systemd.socket unit, and of what a supervisor hands on.
 const (
-	httpSocket = "http"
-	grpcSocket = "grpc"
+	httpSocket  = "http"
+	grpcSocket  = "grpc"
+	adminSocket = "admin"
 )
 
 // sockets opens what serve listens on. A socket that was handed over wins over an address: a supervisor's, or systemd's.
@@ -30,8 +31,8 @@ func newSockets(reusePort bool) (*sockets, error) {
 		return nil, fmt.Errorf("cannot use the sockets of systemd: %w", err)
 	}
 	for name := range handed {
-		if name != httpSocket && name != grpcSocket && len(handed) > 1 {
-			return nil, fmt.Errorf("cannot tell what the socket %q of systemd is for; set FileDescriptorName= to %s or %s in its unit", name, httpSocket, grpcSocket)
+		if name != httpSocket && name != grpcSocket && name != adminSocket && len(handed) > 1 {
+			return nil, fmt.Errorf("cannot tell what the socket %q of systemd is for; set FileDescriptorName= to %s, %s or %s in its unit", name, httpSocket, grpcSocket, adminSocket)
 		}
 	}
 	return &sockets{reusePort, handed}, nil

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -157,7 +159,7 @@ func serveProgram(t testing.TB, change func(*exec.Cmd), args ...string) *served 
 	s.cmd = cmd
 	ready := make(chan string, 1)
 	go func() {
-		s.readLog(json.NewDecoder(stderr), ready)
+		s.readLog(stderr, ready)
 		s.done <- cmd.Wait()
 	}()
 	select {
@@ -171,20 +173,24 @@ func serveProgram(t testing.TB, change func(*exec.Cmd), args ...string) *served 
 	return s
 }
 
-func (s *served) readLog(lines *json.Decoder, ready chan<- string) {
-	for {
+func (s *served) readLog(stderr io.Reader, ready chan<- string) {
+	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		var line struct {
 			Level, Msg, Page, Error string
 			GRPCAddr                string `json:"grpc_addr"`
 		}
-		if lines.Decode(&line) != nil {
-			return
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			s.log.WriteString(lines.Text() + "\n") // the last words of a process
+			continue
 		}
 		if line.GRPCAddr != "" {
 			s.grpc = line.GRPCAddr
 		}
 		if line.Msg == "ready" {
-			ready <- line.Page
+			select {
+			case ready <- line.Page:
+			default: // of a supervisor's next worker
+			}
 		}
 		s.log.WriteString(line.Level + " " + line.Msg + " " + line.Error + "\n")
 	}

@@ -73,7 +73,13 @@ type serveSettings struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
 
-	AdminKeyFile string `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
+	AdminKeyFile string `yaml:"admin_key_file" help:"file of keys that admin routes ask for; without it they answer this machine only"`
+	APIKeyFile   string `yaml:"api_key_file" help:"file of keys, by 'torchlit key', of which those present one who ask for answers; without it everybody may"`
+	AdminAddr    string `yaml:"admin_addr" help:"address for /metrics and the admin routes alone, such as localhost:9090; then the others do not have them"`
+	CORSOrigins  string `yaml:"cors_origins" help:"sites whose pages may read the answers, such as https://example.com; several separated by commas, * for every one"`
+	TLSCert      string `yaml:"tls_cert" help:"certificate of the server in PEM, for HTTPS and gRPC over TLS"`
+	TLSKey       string `yaml:"tls_key" help:"its key in PEM"`
+	TLSClientCA  string `yaml:"tls_client_ca" help:"certificate of the authority that clients' certificates must be from, in PEM; without it they need none"`
 }
 
 func defaultServeSettings() serveSettings {
@@ -154,10 +160,11 @@ wins over the variable, that over the file.`,
 
 // serve starts in order, waits, and stops in the reverse order.
 func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) error {
-	adminKey, err := readAdminKey(settings.AdminKeyFile)
+	doors, err := openDoors(&settings, logger)
 	if err != nil {
 		return err
 	}
+	defer doors.close()
 	cpus.Widen()
 	registry := prometheus.NewRegistry()
 	registerNativeMetrics(registry)
@@ -182,12 +189,12 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Dedup:          settings.Dedup,
 		Repository:     models,
 		Traffic:        traffic,
-		AdminKey:       adminKey,
 		Metrics:        metrics,
 		Logger:         logger,
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
 	}
 	settings.limit(&cfg)
+	doors.guard(&cfg, &settings)
 	watching.watch(&cfg)
 	endProfiling, err := startProfiling(settings.PprofAddr, logger)
 	if err != nil {
@@ -208,20 +215,30 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
+	if supervise.TakesOver() { // another one answers until this one can
+		if err := models.open(s, traffic); err != nil {
+			return err
+		}
+	}
 	if err := s.StartOn(ln); err != nil {
 		return err
 	}
-	grpc, err := startGRPC(settings, sockets, s, logger)
+	if err := startAdmin(&settings, sockets, s, logger); err != nil {
+		return err
+	}
+	grpc, err := startGRPC(settings, sockets, s, doors, logger)
 	if err != nil {
 		return err
 	}
 	defer grpc.close()
-	logger.Info("listening; loading models", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
+	logger.Info("listening", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
 
-	if err := models.open(s, traffic); err != nil {
-		return err
+	if !supervise.TakesOver() {
+		if err := models.open(s, traffic); err != nil {
+			return err
+		}
 	}
-	logger.Info("ready", zap.String("page", pageURL(s.Addr().String())))
+	logger.Info("ready", zap.String("page", pageURL(cfg.TLS != nil, s.Addr().String())))
 	tellReady(logger)
 	defer watchdog(s.Alive, logger)()
 
@@ -256,11 +273,15 @@ func newLogger(level string) (*zap.Logger, error) {
 }
 
 // pageURL makes an address that one can click on of a listening address.
-func pageURL(addr string) string {
+func pageURL(secure bool, addr string) string {
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
 	for _, any := range []string{"[::]:", "0.0.0.0:"} {
 		if len(addr) > len(any) && addr[:len(any)] == any {
-			return "http://localhost:" + addr[len(any):]
+			return scheme + "localhost:" + addr[len(any):]
 		}
 	}
-	return "http://" + addr
+	return scheme + addr
 }

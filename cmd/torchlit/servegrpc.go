@@ -19,7 +19,7 @@ type grpcFront struct {
 }
 
 // startGRPC serves s over gRPC in the background. It returns once the port is taken.
-func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, logger *zap.Logger) (*grpcFront, error) {
+func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, doors *doors, logger *zap.Logger) (*grpcFront, error) {
 	if settings.GRPCAddr == "" {
 		return &grpcFront{}, nil
 	}
@@ -29,7 +29,7 @@ func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, logge
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
 		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
-		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory,
+		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory, Enter: s.Enter, TLS: doors.grpcTLS(),
 		Panicked: func(v any) {
 			logger.Error("panic while serving gRPC; the call was answered INTERNAL", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
 		},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -270,20 +268,4 @@ func forServer(err error) error {
 		}
 	}
 	return err
-}
-
-// readAdminKey returns the key in the file, "" without a file.
-func readAdminKey(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("cannot read the admin key: %w; name a file with --admin-key-file", err)
-	}
-	key := strings.TrimSpace(string(b))
-	if len(key) < 16 || strings.ContainsAny(key, " \t\r\n") {
-		return "", fmt.Errorf("cannot use the admin key in %q: it must be one word of at least 16 characters; make one with openssl rand -hex 24", path)
-	}
-	return key, nil
 }

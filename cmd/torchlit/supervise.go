@@ -23,7 +23,7 @@ func superviseServer(settings serveSettings, logger *zap.Logger) error {
 		return err
 	}
 	var hand []supervise.Socket
-	for _, s := range []struct{ name, addr, flag string }{{httpSocket, settings.Addr, "--addr"}, {grpcSocket, settings.GRPCAddr, "--grpc-addr"}} {
+	for _, s := range []struct{ name, addr, flag string }{{httpSocket, settings.Addr, "--addr"}, {grpcSocket, settings.GRPCAddr, "--grpc-addr"}, {adminSocket, settings.AdminAddr, "--admin-addr"}} {
 		if s.addr == "" {
 			continue
 		}

@@ -22,6 +22,9 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
+// bundledModels is where they are, from this folder.
+const bundledModels = "../../models"
+
 // plainPNG is a picture of one colour.
 func plainPNG(t testing.TB, c color.Color) []byte {
 	t.Helper()
@@ -118,7 +121,7 @@ func waitReady(t testing.TB, url string) (no int) {
 // A worker that dies is replaced on the same socket; who was not with it loses nothing.
 func TestSuperviseRestartsAWorker(t *testing.T) {
 	torchtest.Need(t)
-	s := serveModel(t, "--supervise")
+	s := serveModel(t, "--models", bundledModels, "--supervise")
 	pid := s.cmd.Process.Pid
 	first := workerOf(t, pid)
 	require.NotZero(t, first)
@@ -134,7 +137,7 @@ func TestSuperviseRestartsAWorker(t *testing.T) {
 // SIGUSR2 replaces the worker, and no request fails, is refused or loses its connection.
 func TestSuperviseReplacesAWorker(t *testing.T) {
 	torchtest.Need(t)
-	s := serveModel(t, "--supervise", "--drain-grace", "100ms")
+	s := serveModel(t, "--models", bundledModels, "--supervise", "--drain-grace", "100ms")
 	l := startLoad(t, s.url, plainPNG(t, color.White))
 	pid := s.cmd.Process.Pid
 	for i := range 3 {
@@ -156,7 +159,7 @@ func TestSuperviseReplacesAWorker(t *testing.T) {
 // The worker goes with its supervisor, even when that is killed.
 func TestSuperviseWorkerGoesToo(t *testing.T) {
 	torchtest.Need(t)
-	s := serveModel(t, "--supervise")
+	s := serveModel(t, "--models", bundledModels, "--supervise")
 	worker := workerOf(t, s.cmd.Process.Pid)
 	require.NotZero(t, worker)
 	require.NoError(t, s.cmd.Process.Kill())

@@ -13,6 +13,7 @@ import (
 // inheritance is what this process has from its supervisor.
 type inheritance struct {
 	supervised bool
+	takeover   bool
 	restarts   int
 	sockets    map[string]net.Listener
 	ready      *os.File
@@ -27,6 +28,8 @@ var inherited = sync.OnceValues(func() (*inheritance, error) {
 	in := &inheritance{supervised: true, sockets: map[string]net.Listener{}, ready: os.NewFile(readyDescriptor, "ready")}
 	syscall.CloseOnExec(readyDescriptor)
 	in.restarts, _ = strconv.Atoi(os.Getenv(restartsVariable))
+	in.takeover = os.Getenv(takeoverVariable) != ""
+	_ = os.Unsetenv(takeoverVariable)
 	_ = os.Unsetenv(socketsVariable)
 	_ = os.Unsetenv(restartsVariable)
 	descriptor := uintptr(readyDescriptor)
@@ -60,6 +63,12 @@ func Listener(name string) (net.Listener, error) {
 		return nil, err
 	}
 	return in.sockets[name], nil
+}
+
+// TakesOver reports whether another worker serves until this one is ready.
+func TakesOver() bool {
+	in, err := inherited()
+	return err == nil && in.takeover
 }
 
 // Restarts is how many workers there were before this one.

@@ -5,7 +5,8 @@
 //
 //   - The listening sockets are opened once, by the supervisor, and outlive every worker. Whoever connects while none is there
 //     waits in the kernel's queue, not before a closed door. Two workers may accept from the same socket, so that the one is replaced while it serves.
-//   - A worker takes over when it says that it is ready (Ready), never before. One that does not become ready changes nothing.
+//   - A worker takes over when it says that it is ready (Ready), and accepts nobody before (TakesOver). One that does not become ready changes
+//     nothing. One that follows a dead one accepts at once, and says itself that it is not ready.
 //   - A worker that has never been ready is not started again when it was the first: its complaint is about how it was called. One that dies after
 //     it was ready is started again at once, and after a growing pause if that goes on; maxFailures deaths in a row before it is ready end the supervisor, with the
 //     worker's exit code.
@@ -86,7 +87,7 @@ func Run(cfg Config) (code int, err error) {
 		cfg.ReadyTimeout = 5 * time.Minute
 	}
 	s := &supervisor{Config: cfg, events: make(chan event)}
-	if s.serving, err = s.start(); err != nil {
+	if s.serving, err = s.start(false); err != nil {
 		return 1, err
 	}
 	for s.serving != nil || s.next != nil || len(s.leaving) > 0 || s.restart != nil {
@@ -104,7 +105,7 @@ func Run(cfg Config) (code int, err error) {
 		case <-s.restart:
 			s.restart = nil
 			s.restarts++
-			if s.serving, err = s.start(); err != nil {
+			if s.serving, err = s.start(false); err != nil {
 				return 1, err
 			}
 		}
@@ -142,7 +143,7 @@ func (s *supervisor) replace() {
 		return
 	}
 	s.restarts++
-	w, err := s.start()
+	w, err := s.start(true)
 	if err != nil {
 		s.Log.Error("the worker is not replaced", zap.Error(err))
 		return

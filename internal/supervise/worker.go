@@ -30,11 +30,12 @@ type event struct {
 const (
 	socketsVariable  = "TORCHLIT_SUPERVISED_SOCKETS"
 	restartsVariable = "TORCHLIT_SUPERVISED_RESTARTS"
+	takeoverVariable = "TORCHLIT_SUPERVISED_TAKEOVER" // set while another worker serves
 	readyDescriptor  = 3
 )
 
-// start starts a worker. Its events come until it has ended.
-func (s *supervisor) start() (*worker, error) {
+// start starts a worker, in the place of one that is gone or to take over from one that serves. Its events come until it has ended.
+func (s *supervisor) start(takeover bool) (*worker, error) {
 	tell, told, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a worker: %w", err)
@@ -50,6 +51,9 @@ func (s *supervisor) start() (*worker, error) {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, socket.File)
 	}
 	cmd.Env = append(os.Environ(), socketsVariable+"="+strings.Join(names, ":"), restartsVariable+"="+strconv.Itoa(s.restarts))
+	if takeover {
+		cmd.Env = append(cmd.Env, takeoverVariable+"=1")
+	}
 	if err := cmd.Start(); err != nil {
 		_ = tell.Close()
 		return nil, fmt.Errorf("cannot start a worker: %w", err)

@@ -26,6 +26,9 @@ type Handler struct {
 	// Fail answers with an error, an *Error among others.
 	Fail func(ctx *fasthttp.RequestCtx, err error)
 
+	// Keyed makes a handler ask its caller for a key.
+	Keyed func(fasthttp.RequestHandler) fasthttp.RequestHandler
+
 	// Admin refuses whoever may not change what is served.
 	Admin func(ctx *fasthttp.RequestCtx) error
 
@@ -36,7 +39,7 @@ type Handler struct {
 	MaxTimeout time.Duration
 }
 
-// Routes adds the protocol's routes to r, whose NotFound must be set.
+// Routes adds the protocol's public routes to r, whose NotFound must be set.
 func (h *Handler) Routes(r *router.Router) {
 	get := func(path string, f fasthttp.RequestHandler) {
 		r.GET(path, f)
@@ -52,11 +55,8 @@ func (h *Handler) Routes(r *router.Router) {
 		get(prefix+"/ready", h.modelReady)
 		get(prefix+"/config", h.config)
 		get(prefix+"/stats", h.statistics)
-		r.POST(prefix+"/infer", h.Infer)
+		r.POST(prefix+"/infer", h.Keyed(h.Infer))
 	}
-	r.POST("/v2/repository/index", h.index)
-	r.POST("/v2/repository/models/{model}/load", h.load)
-	r.POST("/v2/repository/models/{model}/unload", h.unload)
 	for _, path := range absent {
 		r.ANY(path, h.noSuchExtension)
 	}
@@ -69,6 +69,13 @@ func (h *Handler) Routes(r *router.Router) {
 		}
 		notFound(ctx)
 	}
+}
+
+// AdminRoutes adds those that tell of and change what is served.
+func (h *Handler) AdminRoutes(r *router.Router) {
+	r.POST("/v2/repository/index", h.index)
+	r.POST("/v2/repository/models/{model}/load", h.load)
+	r.POST("/v2/repository/models/{model}/unload", h.unload)
 }
 
 // absent are the routes of Triton's extensions that make no sense for this server: clients learn it in a sentence.

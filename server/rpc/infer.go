@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/propagation"
 	"google.golang.org/grpc"
@@ -45,6 +46,14 @@ func first(md metadata.MD, key string) string {
 	return ""
 }
 
+// keyOf is the API key that the metadata bring.
+func keyOf(h headers) string {
+	if scheme, key, ok := strings.Cut(h.Get("authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(key)
+	}
+	return h.Get("x-api-key")
+}
+
 // ModelInfer implements pb.GRPCInferenceServiceServer.
 func (s *service) ModelInfer(ctx context.Context, m *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
 	who := callerOf(ctx)
@@ -61,6 +70,11 @@ func (s *service) ModelInfer(ctx context.Context, m *pb.ModelInferRequest) (*pb.
 // infer answers one request, by itself or of a stream. It ends with ctx, with the parameter "timeout", or after the
 // server's own time when neither says when.
 func (s *service) infer(ctx context.Context, who *oip.Caller, m *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
+	leave, err := s.Enter(ctx, keyOf(who.Headers.(headers)))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	req, err := requestOf(m)
 	if err != nil {
 		return nil, err

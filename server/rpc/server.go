@@ -7,6 +7,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	_ "google.golang.org/grpc/encoding/gzip" // clients may compress
 	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -40,6 +42,13 @@ type Config struct {
 	// Memory bounds the bytes of requests, with those of other front ends if they share it. nil is no bound.
 	Memory Memory
 
+	// TLS encrypts the connections; it must offer h2. nil: they are plain.
+	TLS *tls.Config
+
+	// Enter lets a caller with that key, "" for none, ask a request; leave follows it. Its error is for Backend.Describe. nil lets
+	// everybody.
+	Enter func(ctx context.Context, key string) (leave func(), err error)
+
 	// Refused is told of each call that Memory had no room for. nil ignores it.
 	Refused func()
 
@@ -56,6 +65,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.MaxMessage == 0 {
 		c.MaxMessage = 32 << 20
+	}
+	if c.Enter == nil {
+		c.Enter = func(context.Context, string) (func(), error) { return func() {}, nil }
 	}
 	if c.Refused == nil {
 		c.Refused = func() {}
@@ -103,6 +115,9 @@ func New(cfg Config) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.KeepaliveParams(keepalive.ServerParameters{Time: probeEvery, Timeout: probeTimeout}),
 		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream),
+	}
+	if cfg.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
 	}
 	if cfg.Memory != nil {
 		options = append(options, grpc.InTapHandle(s.admit), experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))

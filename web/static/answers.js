@@ -1,5 +1,6 @@
 // An answer's parts, as the upload page shows them wherever they came from.
 
+import { authorization } from "./key.js";
 import { element, millis, percent, plain } from "./dom.js";
 
 export const topK = 5;
@@ -13,7 +14,7 @@ export async function ask(path, blob, signal) {
   try {
     reply = await fetch(`${path}?top_k=${topK}`, {
       method: "POST", signal, body: blob,
-      headers: { "Content-Type": blob.type || "application/octet-stream" },
+      headers: { "Content-Type": blob.type || "application/octet-stream", ...authorization() },
     });
     answer = await reply.json();
   } catch (error) {
@@ -26,6 +27,7 @@ export async function ask(path, blob, signal) {
   }
   if (!reply.ok) {
     throw Object.assign(new Error(answer.error ?? `The server answered ${reply.status}.`), {
+      needsKey: reply.status === 401,
       canRetry: reply.status >= 500 || reply.status === 429,
       wait: 1000 * (Number(reply.headers.get("Retry-After")) || 1),
     });

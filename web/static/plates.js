@@ -1,6 +1,7 @@
 // Plates are the answers of this visit: one for each picture, from the moment it is sent.
 
 import { ask, bars, best, command, copy, timing, topK } from "./answers.js";
+import { askForKey } from "./key.js";
 import { $, setText } from "./dom.js";
 import { classifyPath } from "./models.js";
 
@@ -67,6 +68,12 @@ async function send(plate) {
     }
   } catch (error) {
     if (signal.aborted) {
+      return;
+    }
+    if (error.needsKey) {
+      askForKey(error.message, () => enqueue(plate));
+      showTrouble(plate, "It waits for an API key.", false);
+      say("An API key is needed");
       return;
     }
     showTrouble(plate, error.message, error.canRetry);

@@ -5,12 +5,14 @@ import { copy } from "./answers.js";
 import { $ } from "./dom.js";
 import { openHistory, release, remember } from "./history.js";
 import { takeIn } from "./intake.js";
+import { takeKeys } from "./key.js";
 import { classifyPath, loadModels } from "./models.js";
 import { onPlates } from "./plates.js";
 import { offerCamera } from "./webcam.js";
 
 onPlates(remember, release);
 takeIn();
+takeKeys();
 offerCamera();
 openHistory();
 

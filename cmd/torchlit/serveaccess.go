@@ -1,0 +1,113 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/server"
+	"github.com/torchlit/torchlit/server/access"
+	"github.com/torchlit/torchlit/server/certs"
+)
+
+// doors are what decides who gets in: keys and certificates, read from files that are followed.
+type doors struct {
+	api, admin *access.Keys // nil for none
+	certs      *certs.Certs // nil for plain HTTP
+}
+
+// openDoors reads the files that settings name.
+func openDoors(settings *serveSettings, logger *zap.Logger) (d *doors, err error) {
+	d = &doors{}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	for _, f := range []struct {
+		flag, path string
+		keys       **access.Keys
+	}{{"--api-key-file", settings.APIKeyFile, &d.api}, {"--admin-key-file", settings.AdminKeyFile, &d.admin}} {
+		if f.path == "" {
+			continue
+		}
+		if *f.keys, err = access.Open(f.path, told(logger, "keys", f.path)); err != nil {
+			return nil, fmt.Errorf("%w; name a file with %s", err, f.flag)
+		}
+	}
+	if settings.TLSCert == "" && settings.TLSKey == "" {
+		if settings.TLSClientCA != "" {
+			return nil, usageError{fmt.Errorf("--tls-client-ca needs --tls-cert and --tls-key")}
+		}
+		return d, nil
+	}
+	d.certs, err = certs.Open(certs.Files{Cert: settings.TLSCert, Key: settings.TLSKey, ClientCA: settings.TLSClientCA}, told(logger, "certificate", settings.TLSCert))
+	return d, err
+}
+
+// told logs a change of a file.
+func told(logger *zap.Logger, what, path string) func(error) {
+	return func(err error) {
+		if err != nil {
+			logger.Error("a changed file cannot be used; what was read before stays in force", zap.String("what", what), zap.String("file", path), zap.Error(err))
+			return
+		}
+		logger.Info("a changed file is in force", zap.String("what", what), zap.String("file", path))
+	}
+}
+
+// guard puts the doors into cfg.
+func (d *doors) guard(cfg *server.Config, settings *serveSettings) {
+	cfg.APIKeys, cfg.AdminKeys = d.api, d.admin
+	cfg.TLS = d.tls()
+	cfg.AdminApart = settings.AdminAddr != ""
+	for origin := range strings.SplitSeq(settings.CORSOrigins, ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			cfg.CORSOrigins = append(cfg.CORSOrigins, origin)
+		}
+	}
+}
+
+// tls is nil for plain connections.
+func (d *doors) tls() *tls.Config {
+	if d.certs == nil {
+		return nil
+	}
+	return d.certs.Config()
+}
+
+// grpcTLS is tls for gRPC, which is HTTP/2 alone.
+func (d *doors) grpcTLS() *tls.Config {
+	if d.certs == nil {
+		return nil
+	}
+	return d.certs.Config("h2")
+}
+
+func (d *doors) close() {
+	if d.api != nil {
+		d.api.Close()
+	}
+	if d.admin != nil {
+		d.admin.Close()
+	}
+	if d.certs != nil {
+		d.certs.Close()
+	}
+}
+
+// startAdmin serves administrators on --admin-addr, if there is one.
+func startAdmin(settings *serveSettings, sockets *sockets, s *server.Server, logger *zap.Logger) error {
+	if settings.AdminAddr == "" {
+		return nil
+	}
+	ln, err := sockets.listen(adminSocket, settings.AdminAddr, "--admin-addr")
+	if err != nil {
+		return err
+	}
+	logger.Info("listening for administrators", zap.Stringer("admin_addr", net.Addr(ln.Addr())))
+	return s.StartAdmin(ln)
+}

@@ -1,0 +1,59 @@
+// Package reload tells when files change that a process reads at its start: keys and certificates.
+package reload
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// Every is how often files are looked at. Looking is one system call a file, and works where notifications of the file system do not:
+// on network file systems, and for a Kubernetes secret, whose files are links to links that are swapped.
+const Every = time.Second
+
+// Watch calls changed, from one goroutine, whenever one of the files is another than before: replaced, rewritten, gone or there again. It
+// returns what ends that; changed is not called any more when end has returned.
+func Watch(paths []string, every time.Duration, changed func()) (end func()) {
+	before := look(paths)
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+			now := look(paths)
+			if !same(before, now) {
+				before = now
+				changed()
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(quit)
+		wg.Wait()
+	})
+}
+
+func look(paths []string) []os.FileInfo {
+	out := make([]os.FileInfo, len(paths))
+	for i, p := range paths {
+		out[i], _ = os.Stat(p) // nil for one that is not there
+	}
+	return out
+}
+
+func same(a, b []os.FileInfo) bool {
+	for i := range a {
+		switch {
+		case a[i] == nil && b[i] == nil:
+		case a[i] == nil || b[i] == nil || !os.SameFile(a[i], b[i]) || a[i].Size() != b[i].Size() || !a[i].ModTime().Equal(b[i].ModTime()):
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,46 @@
+package reload
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestWatch(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "key"), filepath.Join(dir, "other")
+	changes := make(chan struct{}, 100)
+	end := Watch([]string{path, other}, time.Millisecond, func() { changes <- struct{}{} })
+	defer end()
+	f := func(what string, do func() error) {
+		t.Helper()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changes:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s goes unnoticed", what)
+		}
+	}
+	f("a file that comes", func() error { return os.WriteFile(path, []byte("one"), 0o600) })
+	f("another size", func() error { return os.WriteFile(path, []byte("three"), 0o600) })
+	f("another time", func() error { return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)) })
+	f("a file put in its place", func() error {
+		if err := os.WriteFile(path+"~", []byte("four!"), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(path+"~", path)
+	})
+	f("a file that goes", func() error { return os.Remove(path) })
+	end()
+	end()
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	for len(changes) > 0 { // of writing in two steps
+		<-changes
+	}
+}
