@@ -26,6 +26,9 @@ func (s *Server) routes() *router.Router {
 	r.POST("/v1/models/{model}/classify", s.classify)
 	r.POST("/v1/models/{model}/versions/{version}/classify", s.classify)
 
+	r.POST("/v1/models/{model}/feedback", s.feedback)
+	r.DELETE("/v1/models/{model}/predictions", s.adminOnly(s.forget))
+
 	get := func(path string, h fasthttp.RequestHandler) {
 		r.GET(path, h)
 		r.HEAD(path, h)
