@@ -72,6 +72,14 @@ type serveSettings struct {
 	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
 
 	AdminKeyFile string `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
+
+	Monitor         bool          `yaml:"monitor" help:"keep a log of answers, without pictures, and take feedback; it holds personal data, see docs/monitoring.md"`
+	MonitorDir      string        `yaml:"monitor_dir" help:"folder of the prediction log"`
+	MonitorSample   float64       `yaml:"monitor_sample" help:"share of the answers that are logged"`
+	MonitorVectors  float64       `yaml:"monitor_vectors" help:"share of the logged answers of which the probabilities of all classes are kept"`
+	MonitorPictures float64       `yaml:"monitor_pictures" help:"share of the logged answers of which the picture is kept, as the model saw it; 0 for none"`
+	MonitorMaxAge   time.Duration `yaml:"monitor_max_age" help:"delete what was logged after this time; 0 for no bound"`
+	MonitorMaxBytes int           `yaml:"monitor_max_bytes" help:"delete the oldest answers when the log takes so many bytes; 0 for no bound"`
 }
 
 func defaultServeSettings() serveSettings {
@@ -84,6 +92,7 @@ func defaultServeSettings() serveSettings {
 		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
+		MonitorDir: defaultMonitorDir, MonitorSample: 1, MonitorVectors: 1, MonitorMaxAge: 30 * 24 * time.Hour, MonitorMaxBytes: 1 << 30,
 	}
 }
 
@@ -107,7 +116,7 @@ func (s *serveSettings) validate() error {
 	if s.WatchInterval <= 0 {
 		return errors.New("--watch-interval must be positive; use --watch=false not to watch")
 	}
-	return nil
+	return s.validateMonitor()
 }
 
 func serveCommand() *cobra.Command {
@@ -167,6 +176,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	}
 	defer watching.close()
+	registerLogMetrics(registry, watching.predictions)
 	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
