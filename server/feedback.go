@@ -10,8 +10,16 @@ import (
 	"github.com/torchlit/torchlit/monitor"
 )
 
-// maxLabels bounds the labels of one request.
-const maxLabels = 1000
+// What one request may bring: a label with its id takes 200 bytes, seldom more. Parsed, JSON takes many times its bytes.
+const (
+	maxLabels        = 1000
+	maxFeedbackBytes = 1 << 20
+)
+
+var errFeedbackTooLarge = &apiError{
+	status: fasthttp.StatusRequestEntityTooLarge, code: "body_too_large",
+	sentence: fmt.Sprintf("The labels take more than %d bytes. Send them in several requests.", maxFeedbackBytes),
+}
 
 var errNoLog = &apiError{
 	status: fasthttp.StatusNotFound, code: "no_prediction_log",
@@ -45,7 +53,7 @@ func (s *Server) feedback(ctx *fasthttp.RequestCtx) {
 		s.writeError(ctx, errNoLog)
 		return
 	}
-	labels, list, err := parseFeedback(ctx.PostBody())
+	labels, list, err := s.readFeedback(ctx)
 	if err != nil {
 		s.writeError(ctx, err)
 		return
@@ -68,6 +76,17 @@ func (s *Server) feedback(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	s.answerLabels(ctx, verdicts)
+}
+
+// readFeedback reads the labels that a request brings.
+func (s *Server) readFeedback(ctx *fasthttp.RequestCtx) (labels []monitor.Label, list bool, err error) {
+	if err := s.receive(ctx); err != nil {
+		return nil, false, err
+	}
+	if len(ctx.Request.Body()) > maxFeedbackBytes {
+		return nil, false, errFeedbackTooLarge
+	}
+	return parseFeedback(ctx.Request.Body())
 }
 
 // answerLabels answers a list as answerList does.

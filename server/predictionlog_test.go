@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
 	"math"
 	"net/http"
 	"os"
@@ -199,6 +200,11 @@ func TestFeedbackRoute(t *testing.T) {
 	post(`{"feedback": [{"request_id": "zzz", "label": 0}]}`, 404, `{"results":[{"error":`)
 	post(`{"feedback": [`+strings.TrimSuffix(strings.Repeat(`{"request_id": "a", "label": 0},`, maxLabels+1), ",")+`]}`, 413, `"too_many_labels"`)
 	post(`{"feedback": [`+strings.TrimSuffix(strings.Repeat(`{"request_id": "a", "label": 0},`, maxLabels), ",")+`]}`, 200, `"correct":true`)
+	post(`{"request_id": "a", "label": 0, "more": "`+strings.Repeat("x", maxFeedbackBytes)+`"}`, 413, `"body_too_large"`)
+	chunked, _ := http.NewRequest("POST", "http://torchlit/v1/models/colours/feedback", io.MultiReader(strings.NewReader(strings.Repeat(" ", maxFeedbackBytes+1))))
+	if r, err := l.send(chunked); err != nil || r.status != 413 {
+		t.Errorf("a body of unknown length: %v, %d %s", err, r.status, r.body)
+	}
 	if r := l.do("POST", "/v1/models/nobody/feedback", "", []byte(`{"request_id": "a", "label": 0}`)); r.status != 404 {
 		t.Errorf("another model: %d %s", r.status, r.body)
 	}

@@ -140,6 +140,40 @@ func TestDamagedInUse(t *testing.T) {
 	mustClose(t, l)
 }
 
+// TestTakenAway: who deletes or moves the files of a log in use gets a new log, and no label is acknowledged that nobody can find.
+func TestTakenAway(t *testing.T) {
+	for what, take := range map[string]func(dir string) error{
+		"deleted": os.RemoveAll,
+		"emptied": func(dir string) error {
+			files, err := filepath.Glob(filepath.Join(dir, "*"))
+			for _, f := range files {
+				err = errors.Join(err, os.Remove(f))
+			}
+			return err
+		},
+		"moved":    func(dir string) error { return os.Rename(File(dir), File(dir)+".old") },
+		"replaced": func(dir string) error { return os.Rename(dir, dir+"-old") },
+	} {
+		dir := filepath.Join(t.TempDir(), "log")
+		var r reports
+		l := open(t, Config{Dir: dir, Report: r.add})
+		l.Record(answerTo(1))
+		label(t, l, "r1", "cat")
+		if err := take(dir); err != nil {
+			t.Fatal(err)
+		}
+		l.Record(answerTo(2))
+		label(t, l, "r2", "cat")
+		mustClose(t, l)
+		if all := read(t, dir); len(all) != 1 || all[0].RequestID != "r2" || all[0].TrueClass != 0 {
+			t.Errorf("%s: the log has %d answers", what, len(all))
+		}
+		if !r.has("moved away") || l.Counts().Errors > 0 {
+			t.Errorf("%s: the operator was told %q, %+v", what, r.lines, l.Counts())
+		}
+	}
+}
+
 // TestTwoProcesses write to one log at the same time. The other one is killed in the end.
 func TestTwoProcesses(t *testing.T) {
 	dir := t.TempDir()

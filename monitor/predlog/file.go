@@ -16,6 +16,7 @@ type file struct {
 	cfg  *Config
 	path string
 	lock *folderLock
+	info os.FileInfo // of what is open
 }
 
 // openFile opens the log. A damaged one is moved aside.
@@ -29,7 +30,7 @@ func openFile(cfg *Config) (*file, error) {
 		return nil, fmt.Errorf("%w; %s", err, advice)
 	}
 	f := &file{cfg: cfg, path: File(cfg.Dir), lock: lock}
-	f.store, err = openStore(f.path, cfg.open)
+	err = f.open()
 	if err != nil && kindOf(err) == damaged {
 		err = f.replace(err)
 	}
@@ -45,6 +46,8 @@ func openFile(cfg *Config) (*file, error) {
 
 // asideMark is in the names of files that were moved aside, before the time.
 const asideMark = ".damaged-"
+
+var errTakenAway = errors.New("there is another file in its place, or none")
 
 // mostAside is how many damaged files are kept.
 const mostAside = 2
@@ -71,9 +74,45 @@ func (f *file) replace(why error) error {
 	if err := ensureDir(f.cfg.Dir); err != nil {
 		return err
 	}
-	var err error
-	f.store, err = openStore(f.path, f.cfg.open)
+	return f.open()
+}
+
+// open opens the database at f's path.
+func (f *file) open() (err error) {
+	if f.store, err = openStore(f.path, f.cfg.open); err != nil {
+		return err
+	}
+	f.info, err = os.Stat(f.path)
 	return err
+}
+
+// ready sees to it that a database is open, the one at f's path. why is the failure that closed it.
+func (f *file) ready(why error) error {
+	switch {
+	case f.store != nil:
+		return f.followPath()
+	case kindOf(why) == damaged || errors.Is(why, errOthers):
+		return f.replace(why)
+	}
+	if err := ensureDir(f.cfg.Dir); err != nil {
+		return err
+	}
+	return f.open()
+}
+
+// followPath opens a new database when somebody has deleted the file, or moved it away: what was written to the old one, and
+// acknowledged, nobody would find.
+func (f *file) followPath() error {
+	if now, err := os.Stat(f.path); err == nil && os.SameFile(now, f.info) {
+		return nil
+	}
+	_ = f.store.close() // which takes the WAL away as well: it is the old file's
+	f.store = nil
+	f.cfg.Report("the prediction log was deleted or moved away; a new one is begun", errTakenAway)
+	if err := ensureDir(f.cfg.Dir); err != nil {
+		return err
+	}
+	return f.open()
 }
 
 // removeAside deletes damaged files beyond the newest ones, and, if age is not 0, those that are older: they hold answers, too.

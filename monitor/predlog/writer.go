@@ -148,11 +148,9 @@ func (w *writer) write(calls []call) {
 		refuseAll(calls, w.failure)
 		return
 	}
-	if w.file.store == nil { // it was damaged, and could not be replaced
-		if err := w.file.replace(w.failure); err != nil {
-			w.failed(err, calls)
-			return
-		}
+	if err := w.file.ready(w.failure); err != nil {
+		w.failed(err, calls)
+		return
 	}
 	err := w.file.transact(func(ctx context.Context) error {
 		for i := range w.pending {
