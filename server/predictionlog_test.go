@@ -147,23 +147,42 @@ func TestNothingOfAPictureIsStored(t *testing.T) {
 	}
 }
 
-// TestSharedAnswersAreLogged: an answer from the cache is logged with the image's figures, under its own id.
+// TestSharedAnswersAreLogged: an answer that is another request's, or from the cache, is logged with the image's figures under its own
+// id, and without a picture, which is the other's.
 func TestSharedAnswersAreLogged(t *testing.T) {
-	l := openLogged(t, Config{CacheBytes: 1 << 20, Dedup: true}, predlog.Config{Pictures: 1})
+	g, m := newGate(), colourModel("colours", "1")
+	m.Infer = g.classify
+	l := openLogged(t, Config{Models: []Model{m}, CacheBytes: 1 << 20, Dedup: true}, predlog.Config{Pictures: 1})
 	img := pngOf(picture(40, 20, red))
+	const together = 8
 	var wg sync.WaitGroup
-	for i := range 8 {
+	for i := range together {
 		wg.Go(func() { l.classifyAs(fmt.Sprint("id", i), "image/png", img) })
 	}
+	for waiting := 0; waiting < together; time.Sleep(time.Millisecond) {
+		l.shared.mu.Lock()
+		for _, f := range l.shared.flights {
+			waiting = f.waiting
+		}
+		l.shared.mu.Unlock()
+	}
+	close(g.pass)
 	wg.Wait()
-	all := l.stored()
-	if len(all) != 8 {
+	l.classifyAs("later", "image/png", img)
+	all, pictures := l.stored(), 0
+	if len(all) != together+1 {
 		t.Fatalf("%d are logged", len(all))
 	}
 	for _, s := range all {
 		if s.Image.Width != 40 || s.Image.Saturation != 1 {
 			t.Errorf("%s: %+v", s.RequestID, s.Image)
 		}
+		if s.PNG != nil {
+			pictures++
+		}
+	}
+	if pictures != 1 {
+		t.Errorf("%d pictures are kept of one", pictures)
 	}
 }
 
