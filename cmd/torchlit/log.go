@@ -114,7 +114,7 @@ func deleteFromLog(cmd *cobra.Command, dir, model string, ids []string) error {
 	if _, err := os.Stat(predlog.File(dir)); err != nil { // Open would make one
 		return fmt.Errorf("cannot delete from the prediction log in %q: %w; name the folder of --monitor-dir with --dir", dir, err)
 	}
-	l, err := predlog.Open(predlog.Config{Dir: dir})
+	l, err := predlog.Open(predlog.Config{Dir: dir, Report: func(what string, err error) { cmd.PrintErrln(what+":", err) }})
 	if err != nil {
 		return err
 	}
