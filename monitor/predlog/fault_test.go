@@ -179,7 +179,7 @@ func TestTwoProcesses(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, Config{Dir: dir, Interval: 5 * time.Millisecond, Vectors: 1})
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), writerVariable+"="+dir, writerVariable+"_FIRST=1000000")
+	cmd.Env = append(os.Environ(), writerVariable+"="+dir, writerVariable+"_FIRST=1000000", writerVariable+"_PAUSE=20ms") // one that never lets go of the lock would starve this one
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

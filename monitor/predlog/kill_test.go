@@ -21,6 +21,10 @@ const writerVariable = "TORCHLIT_TEST_PREDLOG_WRITER"
 // how many answers are said to be stored.
 func writeUntilKilled(dir string) {
 	first, _ := strconv.Atoi(os.Getenv(writerVariable + "_FIRST"))
+	pause, err := time.ParseDuration(os.Getenv(writerVariable + "_PAUSE"))
+	if err != nil {
+		pause = 200 * time.Microsecond
+	}
 	l, err := Open(Config{Dir: dir, Interval: 5 * time.Millisecond, Vectors: 1, Report: func(what string, err error) { fmt.Println("report", what, err) }})
 	if err != nil {
 		fmt.Println("report", err)
@@ -38,7 +42,7 @@ func writeUntilKilled(dir string) {
 			}
 			fmt.Println("stored", l.Counts().Records)
 		}()
-		time.Sleep(200 * time.Microsecond)
+		time.Sleep(pause)
 	}
 }
 
