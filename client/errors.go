@@ -36,6 +36,11 @@ const (
 	ErrTooManyImages   Code = "too_many_images"   // 413
 	ErrModelNotFound   Code = "model_not_found"   // 404
 	ErrVersionNotFound Code = "version_not_found" // 404
+	ErrUnknownRequest  Code = "unknown_request"   // 404, of feedback: the log has no such answer
+	ErrNotSampled      Code = "not_sampled"       // 404, of feedback: the server logs a sample, and this answer is not in it
+	ErrUnknownLabel    Code = "unknown_label"     // 400, of feedback: the model has no such class
+	ErrNoPredictionLog Code = "no_prediction_log" // 404, of feedback: the server keeps none
+	ErrLogUnavailable  Code = "log_unavailable"   // 503, of feedback: its log cannot be written
 	ErrModelLoadFailed Code = "model_load_failed" // 422
 	ErrNoRepository    Code = "no_repository"     // 501: this server's models are fixed
 	ErrAdminKeyNeeded  Code = "admin_key_needed"  // 401

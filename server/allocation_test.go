@@ -9,6 +9,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/monitor/predlog"
 )
 
 // maxAllocs is what one classification may allocate from the parsed request to the reply, image decoding excepted: the bookkeeping
@@ -49,6 +51,37 @@ func TestClassifyAllocations(t *testing.T) {
 	t.Logf("%.0f allocations for a request, %.0f of them in decoding", total, decode)
 	if own := total - decode; own > maxAllocs {
 		t.Errorf("a request makes %.0f allocations beside decoding; the budget is %d", own, maxAllocs)
+	}
+}
+
+// TestLoggedAllocations: an answer that is logged costs the garbage collector what another one does.
+func TestLoggedAllocations(t *testing.T) {
+	allocations := func(log PredictionLog) float64 {
+		s, err := Open(Config{Models: []Model{nullModel()}, PredictionLog: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ctx := smallRequests[0].context()
+		return testing.AllocsPerRun(500, func() {
+			s.handle(ctx)
+			ctx.ResetUserValues()
+			if ctx.Response.StatusCode() != 200 {
+				t.Fatal(string(ctx.Response.Body()))
+			}
+		})
+	}
+	log, err := predlog.Open(predlog.Config{Dir: t.TempDir(), Interval: time.Hour, Vectors: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close(t.Context())
+	without, with := allocations(nil), allocations(log)
+	if c := log.Counts(); c.Queued < 500 {
+		t.Fatalf("nothing was logged: %+v", c)
+	}
+	if with > without+1 { // the writer's, which takes the answers in the meantime
+		t.Errorf("a request makes %.0f allocations, and %.0f when its answer is logged", without, with)
 	}
 }
 

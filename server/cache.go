@@ -6,6 +6,8 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/torchlit/torchlit/monitor"
 )
 
 // answerCache remembers what models said. It holds probabilities, not replies: one entry serves every top_k and every
@@ -21,6 +23,7 @@ type answerCache struct {
 type cachedAnswer struct {
 	probabilities []float32
 	batchSize     int
+	image         monitor.Image
 }
 
 // entryOverhead is what an entry takes beside its probabilities: its key, its place in the table and in the policy's queues.
@@ -58,11 +61,11 @@ func newAnswerCache(bytes int64, ttl time.Duration, m *Metrics) *answerCache {
 
 func (c *answerCache) get(key imageKey) (inference, bool) {
 	a, ok := c.cache.GetIfPresent(key)
-	return inference{probabilities: a.probabilities, batchSize: a.batchSize}, ok
+	return inference{probabilities: a.probabilities, batchSize: a.batchSize, image: a.image}, ok
 }
 
 func (c *answerCache) put(key imageKey, a *inference) {
-	v := cachedAnswer{a.probabilities, a.batchSize}
+	v := cachedAnswer{a.probabilities, a.batchSize, a.image}
 	c.bytes.Add(float64(weightOf(key, v)))
 	c.cache.Set(key, v)
 }

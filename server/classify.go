@@ -34,7 +34,7 @@ func (s *Server) classify(ctx *fasthttp.RequestCtx) {
 		s.answerList(ctx, rctx, ex, u)
 		return
 	}
-	o := s.classifyImage(rctx, ex, u.images[0], u)
+	o := s.classifyImage(rctx, ex, -1, u)
 	ex.timing, ex.images, ex.batch, ex.answered = o.timing, 1, o.batchSize, o.timing.total
 	if o.err != nil {
 		s.writeError(ctx, o.err)
@@ -78,9 +78,9 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx, ex *exchange, timeout time.Dura
 	return trace.ContextWithSpan(ex.ctx, ex.span)
 }
 
-// classifyImage answers for one encoded image. It returns only when nothing reads data any more.
-func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, u *upload) outcome {
-	a := s.infer(ctx, ex.id, ex.lease, encoded, data, u.priority)
+// classifyImage answers for one encoded image of u: number imageNo, or the only one, which is number -1. It returns only when nothing reads the image any more.
+func (s *Server) classifyImage(ctx context.Context, ex *exchange, imageNo int, u *upload) outcome {
+	a := s.inferLogged(ctx, ex, imageNo, encoded, u.images[max(imageNo, 0)], u.priority)
 	o := outcome{batchSize: a.batchSize, timing: a.timing, err: a.err}
 	o.timing.total = time.Since(ex.start)
 	if a.err != nil {
@@ -95,8 +95,8 @@ func (s *Server) classifyImage(ctx context.Context, ex *exchange, data []byte, u
 func (s *Server) answerList(ctx *fasthttp.RequestCtx, rctx context.Context, ex *exchange, u *upload) {
 	outcomes := make([]outcome, len(u.images))
 	var wg sync.WaitGroup
-	for i, data := range u.images {
-		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, data, u) })
+	for i := range u.images {
+		wg.Go(func() { outcomes[i] = s.classifyImage(rctx, ex, i, u) })
 	}
 	wg.Wait()
 	ex.answered = time.Since(ex.start)

@@ -144,6 +144,10 @@ type Config struct {
 	// monitored. Many goroutines may call it at once. Default: nothing is monitored.
 	Drift func(model, version string) *Drift
 
+	// PredictionLog keeps the answers, and takes the labels that come for them later. Its owner closes it after Close. Nil means
+	// that nothing is kept, which costs nothing.
+	PredictionLog PredictionLog
+
 	// Logger takes the log. Requests are logged at debug level, slow ones and client-visible failures of ours above
 	// it. Default: no log.
 	Logger *zap.Logger

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/server/oip"
 	"github.com/torchlit/torchlit/vision"
 )
@@ -72,6 +73,10 @@ var errorTable = []struct {
 	{ErrUnknownModel, apiError{fasthttp.StatusNotFound, "model_not_found", "", ""}},
 	{ErrCannotLoad, apiError{fasthttp.StatusUnprocessableEntity, "model_load_failed", "", ""}},
 	{ErrBadParameter, apiError{fasthttp.StatusBadRequest, "bad_parameter", "", ""}},
+	{monitor.ErrUnknownLabel, apiError{fasthttp.StatusBadRequest, "unknown_label", "The model has no such class; GET /v1/models/{model} lists its labels.", ""}},
+	{monitor.ErrUnknownRequest, apiError{fasthttp.StatusNotFound, "unknown_request", "The log has no answer of this model to this request: it was never given, could not be stored, or is deleted.", ""}},
+	{monitor.ErrNotSampled, apiError{fasthttp.StatusNotFound, "not_sampled", "The answer to this request was not logged: the server logs a sample of its answers, and this one is not in it.", ""}},
+	{monitor.ErrUnavailable, apiError{fasthttp.StatusServiceUnavailable, "log_unavailable", "The prediction log cannot be written at the moment. Send this again later.", ""}},
 	{context.Canceled, apiError{statusClientGone, "client_gone", "The client closed its connection before the answer was ready.", "client_gone"}},
 	{context.DeadlineExceeded, apiError{fasthttp.StatusGatewayTimeout, "deadline_exceeded", "The deadline passed before the answer was ready.", "deadline"}},
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/monitor"
 )
 
 // encoding is how an image comes.
@@ -26,6 +27,10 @@ type inference struct {
 	batchSize     int       // of the run that made them
 	timing        timing    // without the total
 	err           error
+
+	// For the prediction log; empty without one.
+	image   monitor.Image
+	picture *monitor.Picture
 }
 
 // infer takes one image all the way, whichever protocol it came by. It returns only when nothing reads data any more.
@@ -64,6 +69,7 @@ type ready struct {
 	input  *[]byte
 	shadow *shadowed
 	timing timing // so far
+	image  monitor.Image
 }
 
 // makeReady makes the model's input of data, and shows it to the model's shadow. After nil, ask must follow.
@@ -94,6 +100,7 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 		l.recycle(f, r.input)
 		return r, err
 	}
+	r.image = s.imageOf(f, data)
 	r.shadow = s.beginShadow(id, l, f, data, r.input)
 	return r, nil
 }
@@ -121,6 +128,7 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 		a.err = whyOver(ctx, err)
 		return a
 	}
+	a.image, a.picture = s.look(&r)
 	if x != nil && x.owner != nil {
 		x.recycle()
 	} else {

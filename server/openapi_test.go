@@ -19,6 +19,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/torchlit/torchlit/monitor/predlog"
 	"github.com/torchlit/torchlit/server/openapi"
 )
 
@@ -237,10 +238,10 @@ func TestOpenAPIExamples(t *testing.T) {
 func TestOpenAPIAnswers(t *testing.T) {
 	compile, d := schemas(t), readDocument(t)
 	canary := colourModel("colours", "2")
-	h := open(t, Config{
+	h := openLogged(t, Config{
 		Models: []Model{colourModel("colours", "1"), canary}, Repository: fakeRepository{}, CacheBytes: 1 << 20,
 		Traffic: map[string]Traffic{"colours": {Default: "1", Canary: &Share{Version: "2", Percent: 5}}},
-	})
+	}, predlog.Config{})
 	b64 := base64.StdEncoding.EncodeToString(redPNG)
 	f := func(method, path, route, contentType, body string, status int) {
 		t.Helper()
@@ -304,6 +305,15 @@ func TestOpenAPIAnswers(t *testing.T) {
 	f("PUT", "/v1/models/colours/traffic", "/v1/models/{model}/traffic", "", `{"shadow": 7}`, 400)
 	f("POST", classify, classify, "image/png", string(pngOf(picture(9, 9, blue))), 200)
 	f("DELETE", "/v1/models/colours/traffic", "/v1/models/{model}/traffic", "", "", 200)
+	h.classifyAs("known", "image/png", redPNG)
+	feedback, predictions := "/v1/models/{model}/feedback", "/v1/models/{model}/predictions"
+	f("POST", "/v1/models/colours/feedback", feedback, "", `{"request_id": "known", "label": 1}`, 200)
+	f("POST", "/v1/models/colours/feedback", feedback, "", `{"feedback": [{"request_id": "known", "label": "blue"}, {"request_id": "x", "label": 0}]}`, 200)
+	f("POST", "/v1/models/colours/feedback", feedback, "", `{"feedback": [{"request_id": "x", "label": 0}]}`, 404)
+	f("POST", "/v1/models/colours/feedback", feedback, "", `{"request_id": "known", "label": "violet"}`, 400)
+	f("DELETE", "/v1/models/colours/predictions", predictions, "", "", 400)
+	f("DELETE", "/v1/models/colours/predictions?request_id=known", predictions, "", "", 200)
+	f("DELETE", "/v1/models/colours/predictions?request_id=known", predictions, "", "", 404)
 	f("GET", "/v1/stats?window=5", "/v1/stats", "", "", 200)
 	f("GET", "/v1/stats?window=none", "/v1/stats", "", "", 400)
 	for _, path := range []string{"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/stats", "/healthz", "/readyz", "/metrics", "/", "/dashboard", "/docs", "/openapi.json"} {

@@ -32,6 +32,7 @@ func (s *Server) routes(public, admin bool) *router.Router {
 		s.protocol.AdminRoutes(r)
 		r.PUT("/v1/models/{model}/traffic", s.adminOnly(s.putTraffic))
 		r.DELETE("/v1/models/{model}/traffic", s.adminOnly(s.deleteTraffic))
+		r.DELETE("/v1/models/{model}/predictions", s.adminOnly(s.forget))
 		get("/metrics", s.cfg.Metrics.handler())
 	}
 	if !public {
@@ -40,6 +41,7 @@ func (s *Server) routes(public, admin bool) *router.Router {
 	for _, path := range []string{"/v1/classify", "/v1/models/{model}/classify", "/v1/models/{model}/versions/{version}/classify"} {
 		r.POST(path, s.keyed(s.classify))
 	}
+	r.POST("/v1/models/{model}/feedback", s.keyed(s.feedback))
 	s.protocol.Routes(r)
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)

@@ -158,6 +158,7 @@ func (h *shared) inferTogether(ctx context.Context, id string, l lease, f encodi
 		if again {
 			a.err = context.Cause(ctx)
 		}
+		a.picture = nil // the leader's
 		a.timing = sharedTiming(a.timing, time.Since(joined), joined.Sub(begin))
 		if a.err == nil {
 			l.counts.shared()

@@ -21,6 +21,7 @@ type statsView struct {
 	InFlight     int64             `json:"in_flight"`     // requests being answered now, of all kinds, this one among them
 	Build        map[string]string `json:"build,omitempty"`
 	Models       []modelStats      `json:"models"`
+	Log          *logView          `json:"prediction_log"` // null when none is kept
 	Window       windowView        `json:"window"`
 	Samples      []sampleView      `json:"samples"` // oldest first; with ?since= only those after
 }
@@ -212,7 +213,7 @@ func (s *Server) showStats(ctx *fasthttp.RequestCtx) {
 		Now: time.Now().UnixMilli(), Started: s.samples.started.UnixMilli(), State: s.state(c),
 		IntervalMS: sampleEvery.Milliseconds(), SamplesKept: keptSamples, LatencyError: latencyError,
 		InFlight: s.cfg.Metrics.inflight.Load(), Build: s.cfg.Build,
-		Models: s.modelStats(c), Samples: []sampleView{},
+		Models: s.modelStats(c), Samples: []sampleView{}, Log: s.viewLog(),
 		Window: viewWindow(s.samples.newest(time.Time{}, int(window))),
 	}
 	for _, x := range s.samples.newest(time.UnixMilli(since).Add(time.Millisecond-1), keptSamples) {

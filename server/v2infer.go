@@ -120,7 +120,7 @@ const wavesAhead = 2
 // they go in waves, which keep the runners busy and leave room in the queue for others. The first failure ends all.
 func (b v2) runAll(ctx context.Context, ex *exchange, images [][]byte, enc encoding, p batching.Priority, out rows) error {
 	if len(images) == 1 {
-		a := b.infer(ctx, ex.id, ex.lease, enc, images[0], p)
+		a := b.inferLogged(ctx, ex, -1, enc, images[0], p)
 		ex.timing, ex.images, ex.batch = a.timing, 1, a.batchSize
 		if a.err == nil {
 			out.put(0, a.probabilities)
@@ -139,7 +139,7 @@ func (b v2) runWaves(ctx context.Context, ex *exchange, images [][]byte, enc enc
 	for range min(len(images), wavesAhead*max(ex.model.MaxBatch, 1)) {
 		wg.Go(func() {
 			for i := int(w.next.Add(1)) - 1; i < len(images) && ctx.Err() == nil; i = int(w.next.Add(1)) - 1 {
-				a := w.infer(ctx, images[i])
+				a := w.infer(ctx, i, images[i])
 				if a.err != nil {
 					cancel(elementError(i, a.err))
 					return
@@ -178,10 +178,10 @@ const longestPause = 100 * time.Millisecond
 // infer is infer for one image of several: when there is no room for it, it comes again, because the images of this very
 // request may be what takes the room. When none of them has been accepted, others have it, and the request is refused at once as
 // one of a single image is.
-func (w *waves) infer(ctx context.Context, image []byte) inference {
+func (w *waves) infer(ctx context.Context, i int, image []byte) inference {
 	for {
 		w.accepted.Add(1)
-		a := w.v2.infer(ctx, w.ex.id, w.ex.lease, w.enc, image, w.p)
+		a := w.inferLogged(ctx, w.ex, i, w.enc, image, w.p)
 		if !isBusy(a.err) || w.accepted.Add(-1) == 0 {
 			return a
 		}

@@ -6,6 +6,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/zap"
 
+	"github.com/torchlit/torchlit/monitor/predlog"
 	"github.com/torchlit/torchlit/server"
 )
 
@@ -14,6 +15,8 @@ type observers struct {
 	tracing *sdktrace.TracerProvider
 	access  *accessLog
 	log     *zap.Logger
+
+	predictions *predlog.Log
 }
 
 // openObservers opens those that are asked for.
@@ -24,6 +27,10 @@ func openObservers(ctx context.Context, settings serveSettings, logger *zap.Logg
 		return nil, err
 	}
 	if o.tracing, err = openTracing(ctx, settings, logger); err != nil {
+		o.close()
+		return nil, err
+	}
+	if o.predictions, err = openPredictionLog(settings, logger); err != nil {
 		o.close()
 		return nil, err
 	}
@@ -38,10 +45,20 @@ func (o *observers) watch(cfg *server.Config) {
 	if o.access != nil {
 		cfg.AccessLog = o.access.AccessLog
 	}
+	if o.predictions != nil {
+		cfg.PredictionLog = o.predictions
+	}
 }
 
 // close sends and writes what is left. No request may be under way.
 func (o *observers) close() {
+	if o.predictions != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushPredictions)
+		defer cancel()
+		if err := o.predictions.Close(ctx); err != nil {
+			o.log.Error("answers are lost", zap.Error(err))
+		}
+	}
 	if o.tracing != nil {
 		closeTracing(o.tracing, flushTraces, o.log)
 	}

@@ -80,6 +80,14 @@ type serveSettings struct {
 	TLSCert      string `yaml:"tls_cert" help:"certificate of the server in PEM, for HTTPS and gRPC over TLS"`
 	TLSKey       string `yaml:"tls_key" help:"its key in PEM"`
 	TLSClientCA  string `yaml:"tls_client_ca" help:"certificate of the authority that clients' certificates must be from, in PEM; without it they need none"`
+
+	Monitor         bool          `yaml:"monitor" help:"keep a log of answers, without pictures, and take feedback; it holds personal data, see docs/monitoring.md"`
+	MonitorDir      string        `yaml:"monitor_dir" help:"folder of the prediction log"`
+	MonitorSample   float64       `yaml:"monitor_sample" help:"share of the answers that are logged"`
+	MonitorVectors  float64       `yaml:"monitor_vectors" help:"share of the logged answers of which the probabilities of all classes are kept"`
+	MonitorPictures float64       `yaml:"monitor_pictures" help:"share of the logged answers of which the picture is kept, as the model saw it; 0 for none"`
+	MonitorMaxAge   time.Duration `yaml:"monitor_max_age" help:"delete what was logged after this time; 0 for no bound"`
+	MonitorMaxBytes int           `yaml:"monitor_max_bytes" help:"delete the oldest answers when the log takes so many bytes; 0 for no bound"`
 }
 
 func defaultServeSettings() serveSettings {
@@ -92,6 +100,7 @@ func defaultServeSettings() serveSettings {
 		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
+		MonitorDir: defaultMonitorDir, MonitorSample: 1, MonitorVectors: 1, MonitorMaxAge: 30 * 24 * time.Hour, MonitorMaxBytes: 1 << 30,
 	}
 }
 
@@ -115,7 +124,7 @@ func (s *serveSettings) validate() error {
 	if s.WatchInterval <= 0 {
 		return errors.New("--watch-interval must be positive; use --watch=false not to watch")
 	}
-	return nil
+	return s.validateMonitor()
 }
 
 func serveCommand() *cobra.Command {
@@ -180,6 +189,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	}
 	defer watching.close()
+	registerLogMetrics(registry, watching.predictions)
 	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
