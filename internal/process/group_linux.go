@@ -1,4 +1,3 @@
-// Package process has what all who start processes want to be sure of.
 package process
 
 import "syscall"

@@ -1,6 +1,5 @@
 //go:build !linux
 
-// Package process has what all who start processes want to be sure of.
 package process
 
 import "syscall"
