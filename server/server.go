@@ -39,6 +39,8 @@ type Server struct {
 
 	draining atomic.Bool
 	closed   atomic.Bool
+	hasten   chan struct{} // closed to end a drain's grace time
+	hastened sync.Once
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -57,6 +59,7 @@ func Open(cfg Config) (*Server, error) {
 		log:    cfg.Logger,
 		conns:  newConnSet(&cfg),
 		failed: make(chan error, 1),
+		hasten: make(chan struct{}),
 
 		bodies:   byteBudget{limit: cfg.BodyMemory},
 		decoding: vision.NewMemory(cfg.DecodeMemory),
@@ -110,6 +113,11 @@ func (s *Server) Start() error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %q: %w; choose another address with --addr", s.cfg.Addr, err)
 	}
+	return s.StartOn(ln)
+}
+
+// StartOn is Start for a socket that listens already. It owns ln and closes it.
+func (s *Server) StartOn(ln net.Listener) error {
 	l, err := s.register(ln)
 	if err != nil {
 		_ = ln.Close()

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/torchlit/torchlit/dist/launch"
+	"github.com/torchlit/torchlit/internal/supervise"
 )
 
 // Set by make.
@@ -27,8 +26,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := untilSignalled(context.Background())
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "torchlit:", err)
 		os.Exit(exitCode(err))
@@ -43,6 +41,9 @@ func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	if gaveUp, ok := supervise.AsGaveUp(err); ok {
+		return gaveUp.Code
 	}
 	var rank *launch.ExitError
 	if errors.As(err, &rank) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -71,6 +70,10 @@ type serveSettings struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
 
+	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, behind sockets that this one holds, and start it anew when it crashes; SIGUSR2 replaces it without a gap"`
+	ReadyTimeout time.Duration `yaml:"ready_timeout" help:"with --supervise, how long a server that replaces another may take to be ready"`
+	ReusePort    bool          `yaml:"reuse_port" help:"let several processes listen on one port (SO_REUSEPORT), each from when its models are loaded"`
+
 	AdminKeyFile string `yaml:"admin_key_file" help:"file with the key that admin routes ask for; without it they answer this machine only"`
 }
 
@@ -83,6 +86,7 @@ func defaultServeSettings() serveSettings {
 		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxHeaderBytes: 16 << 10,
 		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
+		ReadyTimeout: 5 * time.Minute,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
 	}
 }
@@ -104,6 +108,9 @@ func (s *serveSettings) validate() error {
 	if err := s.checkLimits(); err != nil {
 		return err
 	}
+	if s.Supervise && s.ReusePort {
+		return errors.New("--supervise and --reuse-port are two ways to the same end: choose one")
+	}
 	if s.WatchInterval <= 0 {
 		return errors.New("--watch-interval must be positive; use --watch=false not to watch")
 	}
@@ -118,7 +125,8 @@ func serveCommand() *cobra.Command {
 		Short: "Serve models over HTTP and gRPC, with an upload page and a dashboard",
 		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at /, a
 dashboard at /dashboard and the API's description at /docs. Uploads that come at the
-same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
+same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0;
+a second one ends the grace time, a third one ends at once.
 
 Every flag is also a key of --config's file under server: (--max-batch-size is
 server.max_batch_size) and a variable (TORCHLIT_SERVER_MAX_BATCH_SIZE). A flag
@@ -139,7 +147,7 @@ wins over the variable, that over the file.`,
 				return usageError{err}
 			}
 			defer logger.Sync()
-			return serve(cmd.Context(), settings, logger)
+			return serveOrSupervise(cmd.Context(), settings, logger)
 		},
 	}
 	config.AddFlags(cmd.Flags(), &settings)
@@ -153,8 +161,14 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	if err != nil {
 		return err
 	}
+	life, err := openLifecycle(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer life.close()
 	cpus.Widen()
 	registry := prometheus.NewRegistry()
+	life.register(registry)
 	registerNativeMetrics(registry)
 	metrics := server.NewMetrics(registry)
 	models := newServedModels(settings, metrics, logger)
@@ -194,36 +208,34 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer models.close()
 	defer s.Close()
-	if err := s.Start(); err != nil {
-		return err
+	front := &fronts{settings: settings, server: s, grpc: &grpcFront{}, life: life, logger: logger}
+	defer front.close()
+	if !life.late {
+		if err := front.start(); err != nil {
+			return err
+		}
 	}
-	grpc, err := startGRPC(settings, s, logger)
-	if err != nil {
-		return err
-	}
-	defer grpc.close()
-	logger.Info("listening; loading models", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
-
 	if err := models.open(s, traffic); err != nil {
 		return err
 	}
+	if life.late {
+		if err := front.start(); err != nil {
+			return err
+		}
+	}
 	logger.Info("ready", zap.String("page", pageURL(s.Addr().String())))
+	life.ready()
 
 	select {
 	case err := <-s.Failed():
 		return err
-	case err := <-grpc.failed():
+	case err := <-front.grpc.failed():
 		return err
 	case <-ctx.Done():
+		return front.drain()
+	case <-life.replaced:
+		return front.handOver()
 	}
-	logger.Info("stopping: finishing what was accepted", zap.Duration("grace", settings.DrainGrace))
-	drain, cancel := context.WithTimeout(context.Background(), settings.DrainGrace+settings.DrainTimeout)
-	defer cancel()
-	if err := drainAll(drain, s, grpc, settings.DrainGrace); err != nil {
-		return fmt.Errorf("cannot finish all requests: %w; raise --drain-timeout", err)
-	}
-	logger.Info("stopped; no request was lost")
-	return nil
 }
 
 // newLogger writes lines for a person to a terminal, and JSON elsewhere.
