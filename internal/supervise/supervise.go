@@ -225,7 +225,9 @@ func (s *supervisor) ended(w *worker) error {
 	delete(s.alive, w)
 	switch {
 	case s.stopping:
-		s.stopped = max(s.stopped, exitCode(w.state))
+		if w.ready || !stoppedBySignal(w.state) { // else it had not come so far as to accept anything
+			s.stopped = max(s.stopped, exitCode(w.state))
+		}
 		return nil
 	case w == s.next:
 		s.next = nil
@@ -332,6 +334,12 @@ func (s *supervisor) signOfLife() {
 	if w := s.current; w == nil || !w.ready || s.stopping || time.Since(w.pinged) < s.cfg.Watchdog {
 		s.cfg.Notify("WATCHDOG=1")
 	}
+}
+
+// stoppedBySignal reports whether a signal to stop ended the process, which had no handler yet.
+func stoppedBySignal(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && (status.Signal() == syscall.SIGTERM || status.Signal() == syscall.SIGINT)
 }
 
 // exitCode is the process's, or the shell's code for a signal.
