@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/torchlit/torchlit/internal/fault"
 )
 
 // Runner runs batches for one goroutine that is locked to its OS thread: the
@@ -29,6 +31,7 @@ type Runner struct {
 // allocates nothing but the answers, all of one batch in one block, where the images
 // are bytes.
 func (r *Runner) Run(in [][]byte, out [][]float32) error {
+	fault.BeforeBatch()
 	return r.run(in, out, false)
 }
 

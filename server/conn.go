@@ -61,6 +61,10 @@ func (c *conn) lastLook(p []byte) (int, error) {
 	}
 	_ = c.SetReadDeadline(time.Now().Add(lastLookFor))
 	n, err := c.readInTime(p)
+	if n == 0 && readable(c.raw) { // it came after the deadline, before this goroutine's turn
+		_ = c.SetReadDeadline(time.Now().Add(c.set.readTimeout))
+		n, err = c.readInTime(p)
+	}
 	if n == 0 {
 		return 0, io.EOF
 	}

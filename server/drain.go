@@ -26,36 +26,57 @@ const drainTick = 10 * time.Millisecond
 //  4. When no connection is open, no request is under way.
 //
 // The batchers must keep working until Drain has returned; drain and close them after it. When ctx ends first, Drain
-// returns an error that says what is left; Close then cuts it off. A second Drain, meanwhile, ends the grace time and waits likewise.
+// returns an error that says what is left; Close then cuts it off. A second Drain, meanwhile, ends the grace time and waits likewise,
+// as does Hasten.
 func (s *Server) Drain(ctx context.Context) error {
-	if s.draining.Load() || s.cfg.DrainGrace <= 0 {
-		return s.DrainAfter(ctx, ended)
-	}
-	s.log.Info("draining: not ready any more, still serving", zap.Duration("grace", s.cfg.DrainGrace))
-	grace := time.NewTimer(s.cfg.DrainGrace)
-	defer grace.Stop()
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
+	first := !s.draining.Swap(true)
+	if first && s.cfg.DrainGrace > 0 {
+		s.log.Info("draining: not ready any more, still serving", zap.Duration("grace", s.cfg.DrainGrace))
 		select {
-		case <-grace.C:
+		case <-time.After(s.cfg.DrainGrace):
+		case <-s.hasten:
 		case <-ctx.Done():
 		}
-	}()
-	return s.DrainAfter(ctx, over)
-}
-
-// ended is a grace time that is over.
-var ended = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-// DrainAfter is Drain with a grace time that ends when that channel is closed.
-func (s *Server) DrainAfter(ctx context.Context, grace <-chan struct{}) error {
-	s.draining.Store(true)
-	select {
-	case <-grace:
-	case <-ctx.Done():
+	}
+	if !first {
+		s.Hasten()
 	}
 	s.stopAccepting()
+	return s.waitDrained(ctx)
+}
+
+// Hasten ends the grace time of a drain, also of one to come. What was accepted is answered all the same.
+func (s *Server) Hasten() { s.hastened.Do(func() { close(s.hasten) }) }
+
+// handOverPatience is how long a server that was replaced lets kept connections come back for an answer to close them behind.
+const handOverPatience = 2 * time.Second
+
+// HandOver is Drain for a server whose listening sockets others accept from already: no load balancer need look away, so it stops
+// accepting at once. Connections that clients keep are closed behind their next answer, and those on which none is asked for within
+// two seconds as Drain closes idle ones.
+func (s *Server) HandOver(ctx context.Context) error {
+	s.draining.Store(true)
+	s.stopAccepting()
+	s.serving.Wait()
+	patience := time.NewTimer(handOverPatience)
+	defer patience.Stop()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for s.conns.count() > 0 {
+		select {
+		case <-tick.C:
+			continue
+		case <-patience.C:
+		case <-s.hasten:
+		case <-ctx.Done():
+		}
+		break
+	}
+	return s.waitDrained(ctx)
+}
+
+// waitDrained returns when the last connection is closed.
+func (s *Server) waitDrained(ctx context.Context) error {
 	s.serving.Wait()
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()

@@ -42,6 +42,8 @@ type Server struct {
 
 	draining atomic.Bool
 	closed   atomic.Bool
+	hasten   chan struct{} // closed to end a drain's grace time
+	hastened sync.Once
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -60,6 +62,7 @@ func Open(cfg Config) (*Server, error) {
 		log:    cfg.Logger,
 		conns:  newConnSet(&cfg),
 		failed: make(chan error, 2),
+		hasten: make(chan struct{}),
 
 		bodies:   byteBudget{limit: cfg.BodyMemory},
 		decoding: vision.NewMemory(cfg.DecodeMemory),

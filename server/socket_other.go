@@ -14,3 +14,6 @@ func (*peeker) gone(syscall.RawConn) bool { return false }
 
 // hasBacklog cannot tell here: a drain may reset the connections that are made as it closes the listener.
 func hasBacklog(net.Listener) bool { return false }
+
+// readable cannot tell here.
+func readable(syscall.RawConn) bool { return false }

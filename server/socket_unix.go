@@ -41,13 +41,18 @@ func (p *peeker) peek(fd uintptr) {
 }
 
 // hasBacklog reports whether connections wait to be accepted from ln.
-func hasBacklog(ln net.Listener) (yes bool) {
+func hasBacklog(ln net.Listener) bool {
 	sc, ok := ln.(syscall.Conn)
 	if !ok {
 		return false
 	}
 	raw, err := sc.SyscallConn()
-	if err != nil {
+	return err == nil && readable(raw)
+}
+
+// readable reports whether a read of the socket would not wait: there are bytes, or its end, or connections to accept.
+func readable(raw syscall.RawConn) (yes bool) {
+	if raw == nil {
 		return false
 	}
 	_ = raw.Control(func(fd uintptr) {

@@ -56,7 +56,7 @@ func TestServeWithKeysAndTLS(t *testing.T) {
 	require.NoError(t, os.WriteFile(keys, []byte(line), 0o600))
 	require.NoError(t, os.WriteFile(admin, []byte("an-admin-key-that-is-secret"), 0o600))
 	certFile, keyFile, pool := certificate(t)
-	s := serveModel(t, "--models", bundledModels, "--log-level", "debug", "--api-key-file", keys, "--admin-key-file", admin, "--admin-addr", "127.0.0.1:0",
+	s := serveModel(t, "--models", "../../models", "--log-level", "debug", "--api-key-file", keys, "--admin-key-file", admin, "--admin-addr", "127.0.0.1:0",
 		"--tls-cert", certFile, "--tls-key", keyFile, "--access-log", "stderr", "--access-log-sampling", "all")
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	defer client.CloseIdleConnections()

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/torchlit/torchlit/dist/launch"
+	"github.com/torchlit/torchlit/internal/supervise"
 )
 
 // Set by make.
@@ -27,12 +26,9 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx := untilSignalled(context.Background())
 	if err := rootCommand().ExecuteContext(ctx); err != nil {
-		if worker, ok := errors.AsType[*workerError](err); !ok || !worker.silent {
-			fmt.Fprintln(os.Stderr, "torchlit:", err)
-		}
+		fmt.Fprintln(os.Stderr, "torchlit:", err)
 		os.Exit(exitCode(err))
 	}
 }
@@ -46,8 +42,8 @@ func exitCode(err error) int {
 	if errors.As(err, &usage) {
 		return exitUsage
 	}
-	if worker, ok := errors.AsType[*workerError](err); ok {
-		return worker.code
+	if gaveUp, ok := supervise.AsGaveUp(err); ok {
+		return gaveUp.Code
 	}
 	var rank *launch.ExitError
 	if errors.As(err, &rank) {

@@ -3,18 +3,8 @@ package main
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/torchlit/torchlit/internal/supervise"
 	"github.com/torchlit/torchlit/torch"
 )
-
-// registerRestarts shows how many workers there were before this one.
-func registerRestarts(r prometheus.Registerer) {
-	if !supervise.Supervised() {
-		return
-	}
-	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "torchlit_worker_restarts_total", Help: "Workers that the supervisor started in place of another."},
-		func() float64 { return float64(supervise.Restarts()) }))
-}
 
 // registerNativeMetrics shows what libtorch holds: level under load, and after any number of reloads the same as before.
 func registerNativeMetrics(r prometheus.Registerer) {

@@ -92,13 +92,11 @@ func (p *pipeline) probabilities(ctx context.Context, data []byte) ([]float32, e
 
 // infer is the batcher's DoPriority with the server's word for what a model's own code refused, and asked its DoAsked.
 func (p *pipeline) infer(ctx context.Context, image []byte, priority batching.Priority) (batching.Result[[]float32], error) {
-	injectFault(image)
 	result, err := p.batcher.DoPriority(ctx, image, priority)
 	return result, serverError(err)
 }
 
 func (p *pipeline) asked(ctx context.Context, image []byte, priority batching.Priority) (batching.Result[[]float32], error) {
-	injectFault(image)
 	result, err := p.batcher.DoAsked(ctx, image, priority)
 	return result, serverError(err)
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/torchlit/torchlit/config"
 	"github.com/torchlit/torchlit/internal/cpus"
-	"github.com/torchlit/torchlit/internal/supervise"
 	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server"
 	"github.com/torchlit/torchlit/vision"
@@ -35,8 +34,6 @@ type serveSettings struct {
 	Timeout      time.Duration `yaml:"timeout" help:"deadline of a request that names none"`
 	DrainGrace   time.Duration `yaml:"drain_grace" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`
-	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, and start another when it crashes; SIGUSR2 replaces it without a refused connection"`
-	ReusePort    bool          `yaml:"reuse_port" help:"let other servers listen on the same port at the same time (SO_REUSEPORT)"`
 	CacheBytes   int           `yaml:"cache_bytes" help:"remember answers to images in so many bytes; 0 for no cache"`
 	CacheTTL     time.Duration `yaml:"cache_ttl" help:"forget an answer after this time; 0 to keep it while there is room"`
 	Dedup        bool          `yaml:"dedup" help:"let requests for the same image that are under way at once share one run"`
@@ -73,6 +70,10 @@ type serveSettings struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
 
+	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, behind sockets that this one holds, and start it anew when it crashes; SIGUSR2 replaces it without a gap"`
+	ReadyTimeout time.Duration `yaml:"ready_timeout" help:"with --supervise, how long a server that replaces another may take to be ready"`
+	ReusePort    bool          `yaml:"reuse_port" help:"let several processes listen on one port (SO_REUSEPORT), each from when its models are loaded"`
+
 	AdminKeyFile string `yaml:"admin_key_file" help:"file of keys that admin routes ask for; without it they answer this machine only"`
 	APIKeyFile   string `yaml:"api_key_file" help:"file of keys, by 'torchlit key', of which those present one who ask for answers; without it everybody may"`
 	AdminAddr    string `yaml:"admin_addr" help:"address for /metrics and the admin routes alone, such as localhost:9090; then the others do not have them"`
@@ -99,6 +100,7 @@ func defaultServeSettings() serveSettings {
 		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxHeaderBytes: 16 << 10,
 		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
+		ReadyTimeout: 5 * time.Minute,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
 		MonitorDir: defaultMonitorDir, MonitorSample: 1, MonitorVectors: 1, MonitorMaxAge: 30 * 24 * time.Hour, MonitorMaxBytes: 1 << 30,
 	}
@@ -121,6 +123,9 @@ func (s *serveSettings) validate() error {
 	if err := s.checkLimits(); err != nil {
 		return err
 	}
+	if s.Supervise && s.ReusePort {
+		return errors.New("--supervise and --reuse-port are two ways to the same end: choose one")
+	}
 	if s.WatchInterval <= 0 {
 		return errors.New("--watch-interval must be positive; use --watch=false not to watch")
 	}
@@ -135,7 +140,8 @@ func serveCommand() *cobra.Command {
 		Short: "Serve models over HTTP and gRPC, with an upload page and a dashboard",
 		Long: `Serve models over HTTP and, with --grpc-addr, gRPC, with an upload page at /, a
 dashboard at /dashboard and the API's description at /docs. Uploads that come at the
-same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0.
+same time are run as one batch. SIGTERM or Ctrl-C finishes what was accepted and exits 0;
+a second one ends the grace time, a third one ends at once.
 
 Every flag is also a key of --config's file under server: (--max-batch-size is
 server.max_batch_size) and a variable (TORCHLIT_SERVER_MAX_BATCH_SIZE). A flag
@@ -156,10 +162,7 @@ wins over the variable, that over the file.`,
 				return usageError{err}
 			}
 			defer logger.Sync()
-			if settings.Supervise && !supervise.Supervised() {
-				return superviseServer(settings, logger)
-			}
-			return serve(cmd.Context(), settings, logger)
+			return serveOrSupervise(cmd.Context(), settings, logger)
 		},
 	}
 	config.AddFlags(cmd.Flags(), &settings)
@@ -174,10 +177,15 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	}
 	defer doors.close()
+	life, err := openLifecycle(ctx, settings)
+	if err != nil {
+		return err
+	}
+	defer life.close()
 	cpus.Widen()
 	registry := prometheus.NewRegistry()
+	life.register(registry)
 	registerNativeMetrics(registry)
-	registerRestarts(registry)
 	metrics := server.NewMetrics(registry)
 	models := newServedModels(settings, metrics, logger)
 	traffic, err := settings.traffic()
@@ -217,50 +225,34 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer models.close()
 	defer s.Close()
-	sockets, err := newSockets(settings.ReusePort)
-	if err != nil {
-		return err
-	}
-	ln, err := sockets.listen(httpSocket, settings.Addr, "--addr")
-	if err != nil {
-		return err
-	}
-	if supervise.TakesOver() { // another one answers until this one can
-		if err := models.open(s, traffic); err != nil {
+	front := &fronts{settings: settings, server: s, grpc: &grpcFront{}, doors: doors, life: life, logger: logger}
+	defer front.close()
+	if !life.late {
+		if err := front.start(); err != nil {
 			return err
 		}
 	}
-	if err := s.StartOn(ln); err != nil {
+	if err := models.open(s, traffic); err != nil {
 		return err
 	}
-	if err := startAdmin(&settings, sockets, s, logger); err != nil {
-		return err
-	}
-	grpc, err := startGRPC(settings, sockets, s, doors, logger)
-	if err != nil {
-		return err
-	}
-	defer grpc.close()
-	logger.Info("listening", zap.Stringer("addr", s.Addr()), zap.String("jpeg", vision.JPEGBackend()))
-
-	if !supervise.TakesOver() {
-		if err := models.open(s, traffic); err != nil {
+	if life.late {
+		if err := front.start(); err != nil {
 			return err
 		}
 	}
 	logger.Info("ready", zap.String("page", pageURL(cfg.TLS != nil, s.Addr().String())))
-	tellReady(logger)
-	defer watchdog(s.Alive, logger)()
+	life.ready()
 
 	select {
 	case err := <-s.Failed():
 		return err
-	case err := <-grpc.failed():
+	case err := <-front.grpc.failed():
 		return err
 	case <-ctx.Done():
+		return front.drain()
+	case <-life.replaced:
+		return front.handOver()
 	}
-	tellStopping(logger)
-	return stop(settings, s, grpc, logger)
 }
 
 // newLogger writes lines for a person to a terminal, and JSON elsewhere.

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
 	"strings"
 
 	"go.uber.org/zap"
@@ -97,17 +96,4 @@ func (d *doors) close() {
 	if d.certs != nil {
 		d.certs.Close()
 	}
-}
-
-// startAdmin serves administrators on --admin-addr, if there is one.
-func startAdmin(settings *serveSettings, sockets *sockets, s *server.Server, logger *zap.Logger) error {
-	if settings.AdminAddr == "" {
-		return nil
-	}
-	ln, err := sockets.listen(adminSocket, settings.AdminAddr, "--admin-addr")
-	if err != nil {
-		return err
-	}
-	logger.Info("listening for administrators", zap.Stringer("admin_addr", net.Addr(ln.Addr())))
-	return s.StartAdmin(ln)
 }

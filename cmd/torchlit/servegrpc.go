@@ -18,14 +18,10 @@ type grpcFront struct {
 	served chan error // what Serve ended with
 }
 
-// startGRPC serves s over gRPC in the background. It returns once the port is taken.
-func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, doors *doors, logger *zap.Logger) (*grpcFront, error) {
-	if settings.GRPCAddr == "" {
-		return &grpcFront{}, nil
-	}
-	ln, err := sockets.listen(grpcSocket, settings.GRPCAddr, "--grpc-addr")
-	if err != nil {
-		return nil, err
+// startGRPC serves s over gRPC in the background, on ln, if that is not nil.
+func startGRPC(settings serveSettings, s *server.Server, doors *doors, ln net.Listener, logger *zap.Logger) *grpcFront {
+	if ln == nil {
+		return &grpcFront{}
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
 		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
@@ -36,19 +32,19 @@ func startGRPC(settings serveSettings, sockets *sockets, s *server.Server, doors
 	})}
 	go func() { f.served <- f.server.Serve(s.Limit(ln)) }()
 	logger.Info("listening for gRPC", zap.Stringer("grpc_addr", f.addr))
-	return f, nil
+	return f
 }
 
 // failed yields an error when the listener breaks.
 func (f *grpcFront) failed() <-chan error { return f.served }
 
-// drain serves on until grace ends, then finishes what was accepted.
-func (f *grpcFront) drain(ctx, grace context.Context) error {
+// drain waits for the end of the grace time, then finishes what was accepted.
+func (f *grpcFront) drain(ctx context.Context, grace <-chan struct{}) error {
 	if f.server == nil {
 		return nil
 	}
 	select {
-	case <-grace.Done():
+	case <-grace:
 	case <-ctx.Done():
 	}
 	return f.server.Drain(ctx)

@@ -2,16 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"image"
-	"image/color"
-	"image/png"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,191 +22,285 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
-// bundledModels is where they are, from this folder.
-const bundledModels = "../../models"
+// supervised is a torchlit serve --supervise under test.
+type supervised struct {
+	cmd  *exec.Cmd
+	url  string
+	done chan error
 
-// plainPNG is a picture of one colour.
-func plainPNG(t testing.TB, c color.Color) []byte {
+	mu      sync.Mutex
+	log     strings.Builder
+	workers []int // that became ready, in order
+	pids    []int // that were started
+}
+
+// startSupervised runs cmd, a serve --supervise, until its first worker is ready.
+func startSupervised(t testing.TB, cmd *exec.Cmd) *supervised {
 	t.Helper()
-	img := image.NewRGBA(image.Rect(0, 0, 40, 40))
-	for i := range 40 * 40 {
-		img.Set(i%40, i/40, c)
-	}
-	var b bytes.Buffer
-	require.NoError(t, png.Encode(&b, img))
-	return b.Bytes()
-}
-
-// load asks s for answers from several clients until it is ended, some on connections that are kept, some on a fresh one each time.
-type load struct {
-	answered, refused, failed atomic.Int64
-	errs                      sync.Map
-	end                       func()
-}
-
-func startLoad(t testing.TB, url string, image []byte) *load {
-	l := &load{}
-	done := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range 4 {
-		wg.Go(func() {
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: i%2 == 0}, Timeout: time.Minute}
-			defer client.CloseIdleConnections()
-			for {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				a, status, err := post(client, url, "image/png", image)
-				switch {
-				case err != nil:
-					l.failed.Add(1)
-					l.errs.Store(err.Error(), true)
-					time.Sleep(10 * time.Millisecond)
-				case status == http.StatusOK:
-					l.answered.Add(1)
-				case status == http.StatusServiceUnavailable:
-					l.refused.Add(1)
-					time.Sleep(10 * time.Millisecond)
-				default:
-					l.failed.Add(1)
-					l.errs.Store(a.Error, true)
-				}
-			}
-		})
-	}
-	l.end = func() { close(done); wg.Wait() }
-	return l
-}
-
-// workerOf finds the worker of a supervisor.
-func workerOf(t testing.TB, pid int) int {
-	t.Helper()
-	children, err := filepath.Glob("/proc/[0-9]*/stat")
+	s := &supervised{cmd: cmd, done: make(chan error, 1)}
+	stderr, w, err := os.Pipe() // not StderrPipe: a worker may hold it longer than the supervisor lives
 	require.NoError(t, err)
-	for _, path := range children {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
+	cmd.Stderr = w
+	require.NoError(t, cmd.Start())
+	_ = w.Close()
+	go s.read(stderr)
+	go func() { s.done <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, pid := range s.pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		after := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-		var parent, child int
-		if json.Unmarshal(after[1], &parent) == nil && parent == pid && json.Unmarshal(data[:bytes.IndexByte(data, ' ')], &child) == nil {
-			return child
-		}
-	}
-	return 0
+	})
+	s.awaitReady(t, 1)
+	return s
 }
 
-// waitReady waits for /readyz to say yes, and returns how often it said no.
-func waitReady(t testing.TB, url string) (no int) {
+func (s *supervised) read(r io.Reader) {
+	var line []byte
+	buf := make([]byte, 1)
+	for {
+		if _, err := r.Read(buf); err != nil {
+			return
+		}
+		if buf[0] != '\n' {
+			line = append(line, buf[0])
+			continue
+		}
+		s.line(line)
+		line = line[:0]
+	}
+}
+
+func (s *supervised) line(text []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var l struct {
+		Msg, Bound string
+		Worker     int
+	}
+	if json.Unmarshal(text, &l) == nil {
+		if l.Bound != "" {
+			s.url = "http://" + l.Bound
+		}
+		switch l.Msg {
+		case "worker ready":
+			s.workers = append(s.workers, l.Worker)
+		case "worker started", "replacing the worker":
+			s.pids = append(s.pids, l.Worker)
+		}
+	}
+	s.log.Write(text)
+	s.log.WriteByte('\n')
+}
+
+func (s *supervised) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+func (s *supervised) readyWorkers() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]int{}, s.workers...)
+}
+
+// awaitReady waits until n workers have become ready since the start, and returns the last.
+func (s *supervised) awaitReady(t testing.TB, n int) int {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		resp, err := http.Get(url + "/readyz")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return no
-			}
-			assert.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
-			no++
+	await(t, func() bool { return len(s.readyWorkers()) >= n }, s.text)
+	return s.readyWorkers()[n-1]
+}
+
+func await(t testing.TB, done func() bool, says func() string) {
+	t.Helper()
+	for begun := time.Now(); !done(); time.Sleep(2 * time.Millisecond) {
+		if time.Since(begun) > time.Minute {
+			t.Fatalf("it did not happen within a minute:\n%s", says())
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatal("the server is not ready after a minute")
-	return no
-}
-
-// A worker that dies is replaced on the same socket; who was not with it loses nothing.
-func TestSuperviseRestartsAWorker(t *testing.T) {
-	torchtest.Need(t)
-	s := serveModel(t, "--models", bundledModels, "--supervise")
-	pid := s.cmd.Process.Pid
-	first := workerOf(t, pid)
-	require.NotZero(t, first)
-	for i := range 3 {
-		worker := workerOf(t, pid)
-		require.NoError(t, syscall.Kill(worker, syscall.SIGKILL))
-		waitReady(t, s.url)
-		assert.NotEqual(t, worker, workerOf(t, pid))
-		assert.Equal(t, float64(i+1), metric(t, s.url, "torchlit_worker_restarts_total"))
 	}
 }
 
-// SIGUSR2 replaces the worker, and no request fails, is refused or loses its connection.
-func TestSuperviseReplacesAWorker(t *testing.T) {
+// stop sends SIGTERM and expects exit 0.
+func (s *supervised) stop(t testing.TB) {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-s.done:
+		require.NoError(t, err, s.text())
+	case <-time.After(time.Minute):
+		t.Fatalf("the supervisor does not end:\n%s", s.text())
+	}
+}
+
+func superviseCommand(t testing.TB, args ...string) *exec.Cmd {
 	torchtest.Need(t)
-	s := serveModel(t, "--models", bundledModels, "--supervise", "--drain-grace", "100ms")
-	l := startLoad(t, s.url, plainPNG(t, color.White))
-	pid := s.cmd.Process.Pid
-	for i := range 3 {
+	return command(t, append([]string{"serve", "--supervise", "--addr", "127.0.0.1:0", "--max-batch-size", "4"}, args...)...)
+}
+
+func alive(pid int) bool { return syscall.Kill(pid, 0) == nil }
+
+// status is that of GET url; 0 when there was no answer.
+func statusOf(url string) (status int, body string) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	resp, err := client.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	data, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(data)
+}
+
+// Workers are replaced one after another while clients ask without pause, on kept connections and on fresh ones: no request fails.
+func TestReplacingWorkersLosesNothing(t *testing.T) {
+	s := startSupervised(t, superviseCommand(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	c, wg := load(ctx, t, s.url, "", 8, true)
+	const replacements = 3
+	for i := range replacements {
+		old := s.awaitReady(t, i+1)
+		before := c.answered.Load()
 		require.NoError(t, s.cmd.Process.Signal(syscall.SIGUSR2))
-		for metric(t, s.url, "torchlit_worker_restarts_total") != float64(i+1) {
-			time.Sleep(10 * time.Millisecond)
-		}
-		time.Sleep(200 * time.Millisecond)
+		s.awaitReady(t, i+2)
+		await(t, func() bool { return !alive(old) }, s.text)
+		await(t, func() bool { return c.answered.Load() > before+20 }, c.String)
 	}
-	l.end()
-	assert.NotZero(t, l.answered.Load())
-	assert.Zero(t, l.refused.Load())
-	if !assert.Zero(t, l.failed.Load()) {
-		l.errs.Range(func(k, _ any) bool { t.Log(k); return true })
-	}
-	assert.NotZero(t, workerOf(t, pid))
-}
-
-// The worker goes with its supervisor, even when that is killed.
-func TestSuperviseWorkerGoesToo(t *testing.T) {
-	torchtest.Need(t)
-	s := serveModel(t, "--models", bundledModels, "--supervise")
-	worker := workerOf(t, s.cmd.Process.Pid)
-	require.NotZero(t, worker)
-	require.NoError(t, s.cmd.Process.Kill())
-	s.cmd = nil
-	<-s.done
-	for end := time.Now().Add(20 * time.Second); syscall.Kill(worker, 0) == nil; time.Sleep(10 * time.Millisecond) {
-		require.True(t, time.Now().Before(end), "the worker lives on")
-	}
-}
-
-// What is wrong from the beginning ends the supervisor as it would have ended the server.
-func TestSuperviseTellsMistakes(t *testing.T) {
-	f := func(code int, says string, args ...string) {
-		t.Helper()
-		_, stderr, got := runCommand(t, append([]string{"serve", "--supervise", "--addr", "127.0.0.1:0"}, args...)...)
-		assert.Equal(t, code, got, stderr)
-		assert.Equal(t, 1, bytes.Count([]byte(stderr), []byte(says)), stderr)
-	}
-	f(1, "no such file", "--models", "/nowhere")
-	f(2, "--trace-ratio must be", "--trace-ratio", "3")
-	f(1, "cannot listen", "--addr", "192.0.2.1:1")
-}
-
-// A fault in native code costs the requests that are under way, and no other; /readyz says no until the model is there again.
-func TestSuperviseOutlivesANativeCrash(t *testing.T) {
-	torchtest.Need(t)
-	binary := filepath.Join(t.TempDir(), "torchlit")
-	out, err := exec.Command("go", "build", "-tags", "faults", "-buildvcs=false", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	s := serveProgram(t, func(cmd *exec.Cmd) {
-		cmd.Path, cmd.Args[0] = binary, binary
-		cmd.Env = append(os.Environ(), "TORCHLIT_FAULT_SEGV=ff00ff", "TORCHLIT_NATIVE="+filepath.Join(root, ".deps/native/libtorchlit.so"))
-	}, "--supervise", "--models", filepath.Join(root, "models"))
-
-	l := startLoad(t, s.url, plainPNG(t, color.White))
-	for range 3 {
-		before := metric(t, s.url, "torchlit_worker_restarts_total")
-		_, _, err := post(http.DefaultClient, s.url, "image/png", plainPNG(t, color.RGBA{255, 0, 255, 255}))
-		assert.Error(t, err, "the connection of the poisoned request is lost")
-		assert.NotZero(t, waitReady(t, s.url), "/readyz never said no")
-		assert.Equal(t, before+1, metric(t, s.url, "torchlit_worker_restarts_total"))
-	}
-	l.end()
-	assert.NotZero(t, l.answered.Load())
-	assert.LessOrEqual(t, l.failed.Load(), int64(3*4), "more failed than were under way")
+	cancel()
+	wg.Wait()
 	s.stop(t)
-	assert.Contains(t, s.log.String(), "the worker has died; another is started")
+	t.Logf("%d replacements: %s", replacements, c)
+	assert.Zero(t, c.lost.Load()+c.unread.Load()+c.refused.Load()+c.notReady.Load()+c.crossed.Load(), "%s %q", c, c.complaint)
+}
+
+// A worker is killed: what it was answering fails, connections that come next wait, and /readyz is false until another has loaded.
+func TestKilledWorkerIsRestarted(t *testing.T) {
+	s := startSupervised(t, superviseCommand(t))
+	first := s.awaitReady(t, 1)
+	require.NoError(t, syscall.Kill(first, syscall.SIGKILL))
+	await(t, func() bool { return strings.Contains(s.text(), "worker died") }, s.text)
+	live, _ := statusOf(s.url + "/healthz")
+	ready, why := statusOf(s.url + "/readyz")
+	if len(s.readyWorkers()) == 1 { // else it was faster than we
+		assert.Equal(t, 503, ready)
+		assert.Contains(t, why, "loading")
+	}
+	assert.Equal(t, 200, live)
+	second := s.awaitReady(t, 2)
+	assert.NotEqual(t, first, second)
+	ready, why = statusOf(s.url + "/readyz")
+	assert.Equal(t, 200, ready, why)
+	assert.EqualValues(t, 1, metric(t, s.url, "torchlit_worker_restarts_total"))
+	assert.Contains(t, s.text(), "killed by killed")
+	s.stop(t)
+}
+
+// The worker must not outlive its supervisor.
+func TestKilledSupervisorTakesItsWorker(t *testing.T) {
+	s := startSupervised(t, superviseCommand(t, "--drain-grace", "1h"))
+	worker := s.awaitReady(t, 1)
+	require.NoError(t, s.cmd.Process.Kill())
+	<-s.done
+	await(t, func() bool { return !alive(worker) || zombie(worker) }, s.text)
+	status, _ := statusOf(s.url + "/healthz")
+	assert.Zero(t, status, "somebody still listens")
+}
+
+// zombie reports whether the process has ended and nobody has asked how: in a container without init it stays so.
+func zombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, after, _ := bytes.Cut(stat, []byte(") "))
+	return err != nil || bytes.HasPrefix(after, []byte("Z"))
+}
+
+// A replacement that cannot start leaves the old worker as it is.
+func TestFailedReplacementChangesNothing(t *testing.T) {
+	root := bundledAs(t, "m")
+	s := startSupervised(t, superviseCommand(t, "--models", root))
+	worker := s.awaitReady(t, 1)
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "m")))
+	require.NoError(t, os.Remove(root))
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGUSR2))
+	await(t, func() bool { return strings.Contains(s.text(), "cannot replace the worker") }, s.text)
+	assert.True(t, alive(worker))
+	status, _ := statusOf(s.url + "/healthz")
+	assert.Equal(t, 200, status)
+	s.stop(t)
+}
+
+// Three workers in a row that cannot start are enough; the exit code is theirs.
+func TestSupervisorGivesUp(t *testing.T) {
+	_, stderr, code := runCommand(t, "serve", "--supervise", "--addr", "127.0.0.1:0", "--models", "/nowhere")
+	assert.Equal(t, 1, code)
+	assert.Equal(t, 3, strings.Count(stderr, "worker started"), stderr)
+	assert.Contains(t, stderr, "3 in a row ended before they were ready")
+}
+
+// A second SIGTERM ends the grace time.
+func TestSecondSignalHastens(t *testing.T) {
+	torchtest.Need(t)
+	s := serveModel(t, "--drain-grace", "1h", "--max-batch-size", "4")
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	await(t, func() bool { ready, _ := statusOf(s.url + "/readyz"); return ready == 503 }, func() string { return "still ready" })
+	_, status, err := post(http.DefaultClient, s.url, "image/jpeg", photo(t, 50, 40, 1))
+	require.NoError(t, err)
+	assert.Equal(t, 200, status, "served in the grace time")
+	s.stop(t) // the second signal; it expects exit 0 within a minute
+}
+
+// With --supervise likewise: the second signal is passed on.
+func TestSecondSignalHastensWorker(t *testing.T) {
+	s := startSupervised(t, superviseCommand(t, "--drain-grace", "1h"))
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	await(t, func() bool { ready, _ := statusOf(s.url + "/readyz"); return ready == 503 }, s.text)
+	s.stop(t)
+}
+
+// A third signal cuts off a request that does not end, and says so.
+func TestThirdSignalCutsOff(t *testing.T) {
+	torchtest.Need(t)
+	s := serveModel(t, "--max-batch-size", "4", "--drain-grace", "1h")
+	pipe, slow := io.Pipe()
+	defer slow.Close()
+	go func() {
+		req, _ := http.NewRequest(http.MethodPost, s.url+"/v1/classify", pipe)
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	_, err := slow.Write([]byte("the first bytes of an upload"))
+	require.NoError(t, err)
+	process := s.cmd.Process
+	s.cmd = nil
+	for range 3 {
+		require.NoError(t, process.Signal(syscall.SIGTERM))
+		time.Sleep(100 * time.Millisecond) // signals of one kind that wait are one
+	}
+	select {
+	case err := <-s.done:
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		assert.Equal(t, 1, exit.ExitCode())
+	case <-time.After(30 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
+
+// A load balancer looks away some time after the SIGTERM. Until then new connections come, and each is served.
+func TestGraceTimeServesNewConnections(t *testing.T) {
+	torchtest.Need(t)
+	s := serveModel(t, "--drain-grace", "1500ms", "--max-batch-size", "4")
+	ctx, cancel := context.WithCancel(t.Context())
+	c, wg := load(ctx, t, s.url, "", 6, false)
+	await(t, func() bool { return c.answered.Load() > 5 }, c.String)
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	time.Sleep(time.Second) // the lag of the endpoints' removal
+	cancel()
+	wg.Wait()
+	assert.Zero(t, c.lost.Load()+c.unread.Load()+c.refused.Load()+c.notReady.Load()+c.crossed.Load(), "%s %q", c, c.complaint)
+	cmd := s.cmd
+	s.cmd = nil
+	require.NoError(t, <-s.done, "%v", cmd)
 }

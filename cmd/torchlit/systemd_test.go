@@ -1,15 +1,16 @@
-//go:build linux
-
 package main
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,69 +18,117 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
-// The test plays systemd: it opens the socket, hears that the service is ready, well and stopping, and may stop and start it
-// with nobody refused in between.
-func TestSystemd(t *testing.T) {
-	torchtest.Need(t)
-	notices, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
-	require.NoError(t, err)
-	defer notices.Close()
-	hear := func(want string) {
-		t.Helper()
-		var b [256]byte
-		_ = notices.SetReadDeadline(time.Now().Add(time.Minute))
-		for {
-			n, err := notices.Read(b[:])
-			require.NoError(t, err, "waiting for %s", want)
-			if string(b[:n]) == want {
-				return
-			}
-		}
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	socket, err := ln.(*net.TCPListener).File()
-	require.NoError(t, err)
-	defer socket.Close()
-
-	f := func(args ...string) {
-		t.Helper()
-		s := serveProgram(t, func(cmd *exec.Cmd) {
-			cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
-			cmd.Path = "/bin/sh"
-			cmd.ExtraFiles = []*os.File{socket}
-			cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES=torchlit.socket", "WATCHDOG_USEC=200000", "NOTIFY_SOCKET="+notices.LocalAddr().String())
-		}, append([]string{"--models", bundledModels}, args...)...)
-		hear("READY=1")
-		hear("WATCHDOG=1")
-		resp, err := http.Get("http://" + ln.Addr().String() + "/readyz")
-		require.NoError(t, err)
-		_ = resp.Body.Close()
-		assert.Equal(t, http.StatusOK, resp.StatusCode)
-		s.stop(t)
-		hear("STOPPING=1")
-	}
-	f()
-	waiting, err := net.Dial("tcp", ln.Addr().String()) // nobody serves now, and nobody is refused
-	require.NoError(t, err)
-	defer waiting.Close()
-	f("--supervise")
+// manager plays systemd: it holds the socket, and hears what the service says.
+type manager struct {
+	url string
+	mu  sync.Mutex
+	got []string
 }
 
-// Two servers share a port, so that one can be replaced by the other.
-func TestReusePort(t *testing.T) {
+func (m *manager) has(state string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, g := range m.got {
+		if strings.Contains("\n"+g+"\n", "\n"+state+"\n") {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *manager) said() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.got, "; ")
+}
+
+// activate makes cmd a service of the manager: LISTEN_PID must be its process id, so a shell says it.
+func activate(t *testing.T, cmd *exec.Cmd) *manager {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "notify") // t.TempDir's path may be too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unixgram"})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = notify.Close() })
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ln.Close() })
+	file, err := ln.(*net.TCPListener).File()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+
+	m := &manager{url: "http://" + ln.Addr().String()}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := notify.Read(buf)
+			if err != nil {
+				return
+			}
+			m.mu.Lock()
+			m.got = append(m.got, string(buf[:n]))
+			m.mu.Unlock()
+		}
+	}()
+	cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	cmd.ExtraFiles = []*os.File{file}
+	cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES=http", "WATCHDOG_USEC=400000", "NOTIFY_SOCKET="+filepath.Join(dir, "s"))
+	return m
+}
+
+// TestServiceOfSystemd starts the server as systemd does, with a socket and a watchdog, without and with a supervisor.
+func TestServiceOfSystemd(t *testing.T) {
 	torchtest.Need(t)
-	first := serveModel(t, "--models", bundledModels, "--reuse-port")
-	second := serveProgram(t, func(cmd *exec.Cmd) {}, "--models", bundledModels, "--reuse-port", "--addr", first.url[len("http://"):])
-	assert.Equal(t, first.url, second.url)
-	l := startLoad(t, first.url, photo(t, 40, 30, 5))
-	time.Sleep(200 * time.Millisecond)
+	f := func(name string, args ...string) {
+		t.Run(name, func(t *testing.T) {
+			cmd := command(t, append([]string{"serve", "--addr", "127.0.0.1:1", "--max-batch-size", "4"}, args...)...)
+			m := activate(t, cmd)
+			var log strings.Builder
+			cmd.Stderr = &log
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			await(t, func() bool { return m.has("READY=1") }, m.said)
+			_, status, err := post(http.DefaultClient, m.url, "image/jpeg", photo(t, 50, 40, 1))
+			require.NoError(t, err)
+			assert.Equal(t, 200, status)
+			await(t, func() bool { return m.has("WATCHDOG=1") }, m.said)
+			assert.False(t, m.has("STOPPING=1"))
+			if len(args) > 0 {
+				require.NoError(t, cmd.Process.Signal(syscall.SIGUSR2))
+				await(t, func() bool { return m.has("RELOADING=1") }, m.said)
+				assert.Contains(t, m.said(), "MONOTONIC_USEC=")
+			}
+			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+			require.NoError(t, cmd.Wait(), log.String())
+			await(t, func() bool { return m.has("STOPPING=1") }, m.said)
+		})
+	}
+	f("alone")
+	f("supervised", "--supervise")
+}
+
+// Two processes share a port: the second takes connections when its model is loaded, the first is told to stop, and nobody notices.
+func TestReusePortLosesNothing(t *testing.T) {
+	torchtest.Need(t)
+	reserve, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := reserve.Addr().String()
+	require.NoError(t, reserve.Close())
+	args := []string{"--addr", addr, "--reuse-port", "--max-batch-size", "4", "--drain-grace", "200ms"}
+	first := serveModel(t, args...)
+	ctx, cancel := context.WithCancel(t.Context())
+	c, wg := load(ctx, t, first.url, "", 4, true)
+	await(t, func() bool { return c.answered.Load() > 10 }, c.String)
+	second := serveModel(t, args...)
+	first.stop(t)
+	before := c.answered.Load()
+	await(t, func() bool { return c.answered.Load() > before+20 }, c.String)
+	cancel()
+	wg.Wait()
 	second.stop(t)
-	time.Sleep(200 * time.Millisecond)
-	l.end()
-	assert.NotZero(t, l.answered.Load())
-	_, stderr, code := runCommand(t, "serve", "--addr", first.url[len("http://"):])
-	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "choose another address with --addr")
+	t.Log(c)
+	assert.Zero(t, c.lost.Load()+c.refused.Load()+c.notReady.Load()+c.crossed.Load(), "%s %q", c, c.complaint)
+	assert.LessOrEqual(t, c.unread.Load(), int64(1), "connections between the last look at the backlog and the close: %q", c.complaint)
 }

@@ -1,227 +1,357 @@
-// Package supervise keeps the worker process of a server alive, and replaces it without a refused connection.
+// Package supervise keeps one worker process running behind listening sockets that outlive it.
 //
-// A crash in native code ends a process, whatever its handlers recover from. So a small process that runs no model, the supervisor,
-// starts the one that serves, and another when that has died. What it keeps to:
+// # Why
 //
-//   - The listening sockets are opened once, by the supervisor, and outlive every worker. Whoever connects while none is there
-//     waits in the kernel's queue, not before a closed door. Two workers may accept from the same socket, so that the one is replaced while it serves.
-//   - A worker takes over when it says that it is ready (Ready), and accepts nobody before (TakesOver). One that does not become ready changes
-//     nothing. One that follows a dead one accepts at once, and says itself that it is not ready.
-//   - A worker that has never been ready is not started again when it was the first: its complaint is about how it was called. One that dies after
-//     it was ready is started again at once, and after a growing pause if that goes on; maxFailures deaths in a row before it is ready end the supervisor, with the
-//     worker's exit code.
-//   - No worker outlives its supervisor: the kernel tells it to stop when the supervisor is gone, even killed (on Linux).
+// The engine is C++: a fault there ends the process, and no recover helps. A container's restart helps, but it closes the port: who
+// connects meanwhile is refused. Here the parent holds the sockets and does nothing else, so there is little in it that can fail.
 //
-// Signals: SIGTERM and SIGINT are passed on, each one, so that a second hastens the worker; SIGHUP is passed on; SIGUSR2 replaces the worker.
-// A worker is in a process group of its own, or Ctrl-C would reach it twice.
+// # Invariants
+//
+//   - The sockets stay open from the start until the supervisor is told to stop. Connections that nobody accepts wait in the backlog.
+//   - From the moment of being told to stop it holds none: else the kernel would queue connections that no worker will take, and reset
+//     them at the end.
+//   - A worker that replaces another accepts nothing before it is ready, and the other is told to go only then. One that replaces a
+//     dead one accepts at once, and says itself that it is loading: nobody else can.
+//   - A worker that cannot be replaced stays: a failed replacement changes nothing.
+//   - Every worker is a child whose end is waited for, also those that drain. Run returns when there is none.
+//   - No worker outlives its supervisor: it is signalled when that dies (launch says how).
+//   - All state belongs to the goroutine of Run. Workers, timers and signals come to it as messages.
+//
+// The obvious way to tell that a worker is ready is to ask its /readyz. But with two workers on one socket the kernel chooses who
+// answers. So each has a pipe of its own, on which it says what sd_notify would say.
 package supervise
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"runtime"
-	"slices"
+	"sync"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/torchlit/torchlit/internal/sockets"
 )
 
 // Config says what to run.
 type Config struct {
-	Command []string // of a worker, its program first
-	Sockets []Socket // handed to it
+	Path    string   // of the program
+	Args    []string // without its name
+	Sockets *sockets.Set
+	Signals <-chan os.Signal // SIGTERM and SIGINT stop, SIGUSR2 replaces the worker, others are passed on
 
-	// ReadyTimeout is how long a replacement may take to become ready. Default 5 min.
-	ReadyTimeout time.Duration
+	ReadyTimeout time.Duration // for a replacement to become ready
+	Watchdog     time.Duration // how often a worker gives a sign of life; 0 for never
+	FirstDelay   time.Duration // before the second restart in a row; each further one doubles it. Default 500 ms
+	MaxDelay     time.Duration // default 30 s
+	MaxFailures  int           // give up after so many workers in a row that never became ready. Default 3
+	Settled      time.Duration // a worker that was ready for so long was no failure. Default 1 minute
 
-	// Ready is called when a worker is ready, and Stopping at the first signal to stop. nil for none.
-	Ready, Stopping func()
-
-	Log *zap.Logger
+	Notify func(state string) // tells systemd; may be nil
+	Logger *zap.Logger
 }
 
-// Socket is a listening socket and the name that a worker finds it by.
-type Socket struct {
-	Name string
-	File *os.File
+// GaveUp is Run's error when no worker becomes ready.
+type GaveUp struct {
+	Code int // of the last worker
+	text string
 }
 
-const (
-	maxFailures = 5
-	firstPause  = 100 * time.Millisecond
-	longestRest = 10 * time.Second
+func (e *GaveUp) Error() string { return e.text }
 
-	// goodLife is how long a worker lives before its death is no longer a consequence of the one before.
-	goodLife = 10 * time.Second
-)
-
-// supervisor is Run's state; one goroutine has it.
 type supervisor struct {
-	Config
-	serving  *worker   // nil while none runs
-	next     *worker   // to replace it, nil for none
-	leaving  []*worker // told to stop
+	cfg      Config
+	log      *zap.Logger
+	files    []*os.File
 	events   chan event
-	late     <-chan time.Time // next must be ready by then
-	restart  <-chan time.Time // when to start another
-	restarts int              // workers started beyond the first
-	failures int              // deaths in a row
-	was      bool             // a worker has been ready
+	readers  sync.WaitGroup
+	alive    map[*worker]struct{}
+	current  *worker // that has the service; nil between two
+	next     *worker // that will replace it
 	stopping bool
-	code     int // of the last worker that was serving
+	stopped  int // exit code of the worker that was told to stop
+
+	restarts int // since the start
+	inARow   int // since a worker settled
+	failures int // workers in a row that never became ready
+
+	restart     *time.Timer // stopped unless current is nil
+	replaceTime *time.Timer
 }
 
-// Run supervises until the workers have stopped after a signal, or there is no use in going on. It returns the exit code of the last worker,
-// 128 and more for one that a signal ended. It may be called once in a process.
-func Run(cfg Config) (code int, err error) {
-	// The kernel sends a worker its signal when the thread that started it ends, so that must not be one that comes and goes.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-	if cfg.ReadyTimeout == 0 {
-		cfg.ReadyTimeout = 5 * time.Minute
-	}
-	s := &supervisor{Config: cfg, events: make(chan event)}
-	if s.serving, err = s.start(false); err != nil {
-		return 1, err
-	}
-	for s.serving != nil || s.next != nil || len(s.leaving) > 0 || s.restart != nil {
-		select {
-		case sig := <-signals:
-			s.signal(sig)
-		case e := <-s.events:
-			if err := s.handle(e); err != nil {
-				return s.code, err
-			}
-		case <-s.late:
-			s.late = nil
-			s.Log.Error("the worker that was to take over is not ready in time; the one that serves goes on", zap.Duration("allowed", s.ReadyTimeout))
-			_ = s.next.kill()
-		case <-s.restart:
-			s.restart = nil
-			s.restarts++
-			if s.serving, err = s.start(false); err != nil {
-				return 1, err
-			}
-		}
-	}
-	return s.code, nil
-}
-
-// signal does what a signal asks for.
-func (s *supervisor) signal(sig os.Signal) {
-	if sig == syscall.SIGUSR2 {
-		s.replace()
-		return
-	}
-	if sig != syscall.SIGHUP && !s.stopping {
-		s.stopping = true
-		s.restart = nil
-		if s.Stopping != nil {
-			s.Stopping()
-		}
-	}
-	for _, w := range append(slices.Clone(s.leaving), s.serving, s.next) {
-		if w != nil {
-			_ = w.signal(sig)
-		}
-	}
-}
-
-// replace starts the worker that is to take over.
-func (s *supervisor) replace() {
-	switch {
-	case s.stopping:
-		return
-	case s.next != nil || s.serving == nil:
-		s.Log.Warn("a worker is being started already")
-		return
-	}
-	s.restarts++
-	w, err := s.start(true)
+// Run starts a worker and keeps one running until SIGTERM or SIGINT, and returns when all have ended: nil when the last one, told
+// to stop, ended well. It owns the sockets and closes them.
+func Run(cfg Config) error {
+	s, err := newSupervisor(cfg)
 	if err != nil {
-		s.Log.Error("the worker is not replaced", zap.Error(err))
-		return
+		return err
 	}
-	s.next, s.late = w, time.After(s.ReadyTimeout)
-	s.Log.Info("another worker is starting, to take over", zap.Int("pid", w.pid()))
-}
-
-// handle takes in what became of a worker. An error ends the supervisor.
-func (s *supervisor) handle(e event) error {
-	switch {
-	case e.ready:
-		s.ready(e.worker)
-		return nil
-	case e.worker == s.next:
-		s.next, s.late = nil, nil
-		s.Log.Error("the worker that was to take over has ended before it was ready; the one that serves goes on", zap.String("how", e.how))
-		return nil
-	case e.worker != s.serving:
-		s.leaving = slices.DeleteFunc(s.leaving, func(w *worker) bool { return w == e.worker })
-		s.Log.Info("the worker that was replaced has stopped", zap.String("how", e.how))
-		return nil
+	defer s.close()
+	if err := s.begin(); err != nil {
+		return err
 	}
-	s.serving, s.code = nil, e.code
-	if s.stopping {
-		return nil
+	var watchdog <-chan time.Time
+	if s.cfg.Watchdog > 0 {
+		t := time.NewTicker(s.cfg.Watchdog / 2)
+		defer t.Stop()
+		watchdog = t.C
 	}
-	return s.died(e)
-}
-
-// ready notes that w serves, and lets the one before go.
-func (s *supervisor) ready(w *worker) {
-	w.readyAt = time.Now()
-	s.was = true
-	if w == s.next {
-		if s.serving != nil {
-			_ = s.serving.signal(syscall.SIGTERM)
-			s.leaving = append(s.leaving, s.serving)
+	for !s.stopping || len(s.alive) > 0 {
+		var err error
+		select {
+		case e := <-s.events:
+			err = s.happened(e)
+		case sig := <-s.cfg.Signals:
+			err = s.signalled(sig)
+		case <-s.restart.C:
+			err = s.begin()
+		case <-s.replaceTime.C:
+			s.abandonReplacement()
+		case <-watchdog:
+			s.signOfLife()
 		}
-		s.serving, s.next, s.late, s.restart = w, nil, nil, nil
-		s.Log.Info("another worker has taken over", zap.Int("pid", w.pid()))
+		if err != nil {
+			return err
+		}
 	}
-	if s.Ready != nil {
-		s.Ready()
+	if s.stopped != 0 {
+		return &GaveUp{s.stopped, fmt.Sprintf("cannot stop in order: the worker ended with exit code %d; its own lines say why", s.stopped)}
 	}
-}
-
-// died decides what follows the death of the worker that served.
-func (s *supervisor) died(e event) error {
-	if !e.worker.readyAt.IsZero() && time.Since(e.worker.readyAt) > goodLife {
-		s.failures = 0
-	}
-	s.failures++
-	switch {
-	case !s.was:
-		return &ExitError{Code: e.code}
-	case e.worker.readyAt.IsZero() && s.failures >= maxFailures:
-		return &ExitError{Code: e.code, text: fmt.Sprintf("cannot keep a worker alive: %d in a row have ended before they were ready, the last by %s; its own messages say why", s.failures, e.how)}
-	}
-	pause := time.Duration(0)
-	if s.failures > 1 {
-		pause = min(longestRest, firstPause<<min(s.failures-2, 20))
-	}
-	s.restart = time.After(pause)
-	s.Log.Error("the worker has died; another is started", zap.String("how", e.how), zap.Duration("pause", pause), zap.Int("restarts", s.restarts+1))
 	return nil
 }
 
-// ExitError is the end of a worker that is not started again.
-type ExitError struct {
-	Code int
-	text string // "" when the worker has said it all
+func newSupervisor(cfg Config) (*supervisor, error) {
+	if cfg.FirstDelay == 0 {
+		cfg.FirstDelay = 500 * time.Millisecond
+	}
+	if cfg.MaxDelay == 0 {
+		cfg.MaxDelay = 30 * time.Second
+	}
+	if cfg.MaxFailures == 0 {
+		cfg.MaxFailures = 3
+	}
+	if cfg.Settled == 0 {
+		cfg.Settled = time.Minute
+	}
+	if cfg.Notify == nil {
+		cfg.Notify = func(string) {}
+	}
+	files, err := cfg.Sockets.Files()
+	if err != nil {
+		cfg.Sockets.Close()
+		return nil, err
+	}
+	cfg.Sockets.Close() // the duplicates keep them open
+	s := &supervisor{
+		cfg: cfg, log: cfg.Logger, files: files, events: make(chan event, 16), alive: map[*worker]struct{}{},
+		restart: time.NewTimer(time.Hour), replaceTime: time.NewTimer(time.Hour),
+	}
+	s.restart.Stop()
+	s.replaceTime.Stop()
+	return s, nil
 }
 
-func (e *ExitError) Error() string { return e.text }
+// close ends what is left after an error.
+func (s *supervisor) close() {
+	s.closeSockets()
+	for w := range s.alive {
+		w.signal(syscall.SIGKILL)
+	}
+	go func() {
+		s.readers.Wait()
+		close(s.events)
+	}()
+	for range s.events { // so that no reader waits for us
+	}
+}
 
-// Silent reports whether the worker has said what there is to say.
-func Silent(err error) bool {
-	e, ok := errors.AsType[*ExitError](err)
-	return ok && e.text == ""
+func (s *supervisor) closeSockets() {
+	for _, f := range s.files {
+		_ = f.Close()
+	}
+	s.files = nil
+}
+
+// begin starts a worker in the place of none.
+func (s *supervisor) begin() error {
+	w, err := s.start(false)
+	if err != nil {
+		return err
+	}
+	s.current, s.alive[w] = w, struct{}{}
+	s.log.Info("worker started", zap.Int("worker", w.pid), zap.Int("restarts", s.restarts))
+	return nil
+}
+
+// happened deals with what a worker said or how it ended.
+func (s *supervisor) happened(e event) error {
+	w := e.of
+	if _, ok := s.alive[w]; !ok {
+		return nil // its last words, read after its end
+	}
+	switch {
+	case e.what == "":
+		return s.ended(w)
+	case e.what == "READY=1" && !w.ready:
+		w.ready, w.since, w.pinged = true, time.Now(), time.Now()
+		s.becameReady(w)
+	case e.what == "WATCHDOG=1":
+		w.pinged = time.Now()
+	}
+	return nil
+}
+
+func (s *supervisor) becameReady(w *worker) {
+	s.failures = 0
+	if w == s.next {
+		s.replaceTime.Stop()
+		old := s.current
+		s.current, s.next = w, nil
+		if old != nil {
+			s.log.Info("worker replaced; the old one finishes what it accepted", zap.Int("worker", w.pid), zap.Int("old", old.pid))
+			old.signal(SignalReplaced)
+		}
+	}
+	if s.stopping {
+		return
+	}
+	s.log.Info("worker ready", zap.Int("worker", w.pid))
+	s.cfg.Notify("READY=1\nSTATUS=worker " + fmt.Sprint(w.pid) + " serves")
+}
+
+// ended takes note of a worker's end, and plans another where it had the service.
+func (s *supervisor) ended(w *worker) error {
+	delete(s.alive, w)
+	switch {
+	case s.stopping:
+		if w.ready || !stoppedBySignal(w.state) { // else it had not come so far as to accept anything
+			s.stopped = max(s.stopped, exitCode(w.state))
+		}
+		return nil
+	case w == s.next:
+		s.next = nil
+		s.replaceTime.Stop()
+		s.log.Error("cannot replace the worker: the other one ended before it was ready; the old one stays",
+			zap.Int("worker", w.pid), zap.String("ended", died(w.state)))
+		s.cfg.Notify("READY=1\nSTATUS=the last replacement of the worker failed")
+		if s.current == nil { // it died meanwhile, and this one was to follow it
+			return s.planRestart(w)
+		}
+		return nil
+	case w != s.current:
+		s.log.Info("replaced worker ended", zap.Int("worker", w.pid), zap.String("ended", died(w.state)))
+		return nil
+	}
+	s.current = nil
+	if s.next != nil {
+		s.restarts++
+		s.log.Error("worker died; connections wait for the one that was to replace it", zap.Int("worker", w.pid), zap.String("ended", died(w.state)))
+		return nil
+	}
+	return s.planRestart(w)
+}
+
+func (s *supervisor) planRestart(w *worker) error {
+	if !w.ready {
+		if s.failures++; s.failures >= s.cfg.MaxFailures {
+			return &GaveUp{exitCode(w.state), fmt.Sprintf("cannot keep a worker running: %d in a row ended before they were ready, the last with %s; "+
+				"its own lines say why", s.failures, died(w.state))}
+		}
+	} else if time.Since(w.since) >= s.cfg.Settled {
+		s.inARow = 0
+	}
+	delay := time.Duration(0)
+	if s.inARow > 0 {
+		delay = min(s.cfg.MaxDelay, s.cfg.FirstDelay<<min(s.inARow-1, 20))
+	}
+	s.inARow++
+	s.restarts++
+	s.log.Error("worker died; connections wait for the next one", zap.Int("worker", w.pid), zap.String("ended", died(w.state)),
+		zap.Bool("was_ready", w.ready), zap.Duration("restart_in", delay), zap.Int("restarts", s.restarts))
+	s.cfg.Notify(fmt.Sprintf("STATUS=worker died (%s), restart %d", died(w.state), s.restarts))
+	s.restart.Reset(delay)
+	return nil
+}
+
+func (s *supervisor) signalled(sig os.Signal) error {
+	switch sig {
+	case syscall.SIGTERM, syscall.SIGINT:
+		s.stop(sig)
+	case syscall.SIGUSR2:
+		return s.replace()
+	default:
+		s.current.signal(sig)
+		s.next.signal(sig)
+	}
+	return nil
+}
+
+// stop lets go of the sockets and passes the signal on; a second one, which hastens, likewise.
+func (s *supervisor) stop(sig os.Signal) {
+	if !s.stopping {
+		s.stopping = true
+		s.cfg.Notify("STOPPING=1\nSTATUS=finishing what was accepted")
+		s.closeSockets()
+		s.restart.Stop()
+		s.replaceTime.Stop()
+	}
+	for w := range s.alive {
+		w.signal(sig)
+	}
+}
+
+// replace starts a worker that shall take the place of the current one.
+func (s *supervisor) replace() error {
+	if s.stopping || s.current == nil || s.next != nil {
+		s.log.Warn("not replacing the worker: one is being started or stopped already")
+		return nil
+	}
+	w, err := s.start(true)
+	if err != nil {
+		s.log.Error("cannot replace the worker; the old one stays", zap.Error(err))
+		return nil
+	}
+	s.next, s.alive[w] = w, struct{}{}
+	s.replaceTime.Reset(s.cfg.ReadyTimeout)
+	s.cfg.Notify("RELOADING=1\n" + monotonic() + "\nSTATUS=starting another worker")
+	s.log.Info("replacing the worker", zap.Int("worker", w.pid), zap.Int("old", s.current.pid))
+	return nil
+}
+
+// abandonReplacement ends a replacement that does not become ready.
+func (s *supervisor) abandonReplacement() {
+	if s.next == nil {
+		return
+	}
+	s.log.Error("cannot replace the worker: the other one is not ready in time; it is ended", zap.Int("worker", s.next.pid),
+		zap.Duration("ready_timeout", s.cfg.ReadyTimeout))
+	s.next.signal(syscall.SIGKILL) // it has accepted nothing
+}
+
+// signOfLife tells systemd's watchdog that the service lives: the worker has said so lately, or there is none to say it yet.
+func (s *supervisor) signOfLife() {
+	if w := s.current; w == nil || !w.ready || s.stopping || time.Since(w.pinged) < s.cfg.Watchdog {
+		s.cfg.Notify("WATCHDOG=1")
+	}
+}
+
+// stoppedBySignal reports whether a signal to stop ended the process, which had no handler yet.
+func stoppedBySignal(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && (status.Signal() == syscall.SIGTERM || status.Signal() == syscall.SIGINT)
+}
+
+// exitCode is the process's, or the shell's code for a signal.
+func exitCode(state *os.ProcessState) int {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return state.ExitCode()
+}
+
+// AsGaveUp finds a GaveUp in err.
+func AsGaveUp(err error) (*GaveUp, bool) {
+	var g *GaveUp
+	return g, errors.As(err, &g)
 }

@@ -1,85 +1,120 @@
 package supervise
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/torchlit/torchlit/internal/process"
+	"github.com/torchlit/torchlit/internal/sockets"
 )
 
-// worker is a process that serves, as its supervisor sees it.
+// worker is a process that was started. Only the supervisor's loop uses it, save for the two goroutines that start makes: one waits for
+// the process, one reads what it says.
 type worker struct {
-	cmd     *exec.Cmd
-	readyAt time.Time // zero before
+	pid     int
+	process *os.Process
+	ready   bool
+	since   time.Time // of being ready
+	pinged  time.Time // its last sign of life
+	state   *os.ProcessState
 }
 
-// event is that a worker is ready, or that it has ended.
+// event is what a worker did.
 type event struct {
-	worker *worker
-	ready  bool
-	code   int
-	how    string
+	of   *worker
+	what string // said, without the newline; "" for the end of the process
 }
 
-// What a worker finds in its environment. Descriptors are inherited from 3 on: the pipe on which it says that it is ready, then the sockets.
-const (
-	socketsVariable  = "TORCHLIT_SUPERVISED_SOCKETS"
-	restartsVariable = "TORCHLIT_SUPERVISED_RESTARTS"
-	takeoverVariable = "TORCHLIT_SUPERVISED_TAKEOVER" // set while another worker serves
-	readyDescriptor  = 3
-)
-
-// start starts a worker, in the place of one that is gone or to take over from one that serves. Its events come until it has ended.
-func (s *supervisor) start(takeover bool) (*worker, error) {
-	tell, told, err := os.Pipe()
+// start starts a worker; what becomes of it arrives as events.
+func (s *supervisor) start(hold bool) (*worker, error) {
+	says, pipe, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("cannot start a worker: %w", err)
 	}
-	defer told.Close()
-	cmd := exec.Command(s.Command[0], s.Command[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stdout, os.Stderr
+	defer pipe.Close()
+	orders := Orders{Notify: firstFD + len(s.files), Restarts: s.restarts, Hold: hold, Watchdog: s.cfg.Watchdog, Supervisor: os.Getpid()}
+	for i, name := range s.cfg.Sockets.Names() {
+		orders.Sockets = append(orders.Sockets, sockets.Handed{Name: name, FD: firstFD + i})
+	}
+	text, err := json.Marshal(orders)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	cmd := exec.Command(s.cfg.Path, s.cfg.Args...)
+	cmd.Env = append(workerEnv(os.Environ()), variable+"="+string(text))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = append(append([]*os.File{}, s.files...), pipe)
 	cmd.SysProcAttr = process.OwnGroup()
-	cmd.ExtraFiles = []*os.File{told}
-	names := make([]string, len(s.Sockets))
-	for i, socket := range s.Sockets {
-		names[i] = socket.Name
-		cmd.ExtraFiles = append(cmd.ExtraFiles, socket.File)
-	}
-	cmd.Env = append(os.Environ(), socketsVariable+"="+strings.Join(names, ":"), restartsVariable+"="+strconv.Itoa(s.restarts))
-	if takeover {
-		cmd.Env = append(cmd.Env, takeoverVariable+"=1")
-	}
-	if err := cmd.Start(); err != nil {
-		_ = tell.Close()
+
+	w := &worker{}
+	if err := s.launch(cmd, w); err != nil {
+		_ = says.Close()
 		return nil, fmt.Errorf("cannot start a worker: %w", err)
 	}
-	w := &worker{cmd: cmd}
-	go func() {
-		defer tell.Close()
-		var b [1]byte
-		if n, _ := tell.Read(b[:]); n > 0 {
-			s.events <- event{worker: w, ready: true}
+	s.readers.Go(func() {
+		defer says.Close()
+		for lines := bufio.NewScanner(says); lines.Scan(); {
+			if lines.Text() != "" {
+				s.events <- event{w, lines.Text()}
+			}
 		}
-		_ = cmd.Wait()
-		s.events <- w.end()
-	}()
+	})
 	return w, nil
 }
 
-// end is what the process ended with.
-func (w *worker) end() event {
-	e := event{worker: w, code: w.cmd.ProcessState.ExitCode(), how: w.cmd.ProcessState.String()}
-	if status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		e.code = 128 + int(status.Signal())
-	}
-	return e
+// launch starts cmd and waits for its end in a goroutine that keeps its thread: the kernel sends the parent death signal when the
+// thread that made the child ends, not the process.
+func (s *supervisor) launch(cmd *exec.Cmd, w *worker) error {
+	started := make(chan error)
+	s.readers.Go(func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		if err == nil {
+			w.pid, w.process = cmd.Process.Pid, cmd.Process
+		}
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = cmd.Wait()
+		w.state = cmd.ProcessState
+		s.events <- event{of: w}
+	})
+	return <-started
 }
 
-func (w *worker) pid() int                   { return w.cmd.Process.Pid }
-func (w *worker) signal(sig os.Signal) error { return w.cmd.Process.Signal(sig) }
-func (w *worker) kill() error                { return w.cmd.Process.Kill() }
+// signal sends sig, if the worker still runs.
+func (w *worker) signal(sig os.Signal) {
+	if w != nil {
+		_ = w.process.Signal(sig)
+	}
+}
+
+// workerEnv leaves out what was meant for the supervisor: a worker that took systemd's variables for its own would speak to it itself.
+func workerEnv(env []string) []string {
+	var kept []string
+	for _, e := range env {
+		switch name, _, _ := strings.Cut(e, "="); name {
+		case "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", variable:
+		default:
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// died says how a worker ended, for a log.
+func died(state *os.ProcessState) string {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return "killed by " + status.Signal().String()
+	}
+	return "exit code " + strconv.Itoa(state.ExitCode())
+}
