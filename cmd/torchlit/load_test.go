@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,7 +29,7 @@ import (
 // tally counts what became of a load's requests.
 type tally struct {
 	answered  atomic.Int64 // in full, with the right status
-	notReady  atomic.Int64 // 503, in full
+	notReady  atomic.Int64 // 503 or UNAVAILABLE, in full
 	refused   atomic.Int64 // nobody listens any more: nothing was accepted
 	unread    atomic.Int64 // a fresh connection, reset or closed before a byte of a reply
 	crossed   atomic.Int64 // the same of a kept connection: the request met the closing of an idle one
@@ -150,13 +151,13 @@ func (c *tally) askGRPC(ctx context.Context, t testing.TB, addr string, image []
 			c.answered.Add(1)
 		case err == nil:
 			c.lose("gRPC: a reply of %d outputs", len(resp.RawOutputContents))
-		case status.Code(err) == codes.Unavailable && bytes.Contains([]byte(err.Error()), []byte("connect")):
+		case status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "connect"):
 			c.refused.Add(1)
 			if !stay {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
-		case status.Code(err) == codes.Unavailable && bytes.Contains([]byte(err.Error()), []byte("not ready")):
+		case status.Code(err) == codes.Unavailable && (strings.Contains(err.Error(), "not ready") || strings.Contains(err.Error(), "server is busy")):
 			c.notReady.Add(1)
 		default:
 			c.lose("gRPC: %v", err)
