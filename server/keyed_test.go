@@ -220,7 +220,7 @@ func TestSecurityHeaders(t *testing.T) {
 		r := h.with("GET", page, nil)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
-			"Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if got := r.header.Get(name); !strings.Contains(got, want) {
 				t.Errorf("%s: %s is %q", page, name, got)

@@ -90,7 +90,9 @@ func (a *asset) serve(ctx *fasthttp.RequestCtx) {
 	if a.html {
 		h.Set(fasthttp.HeaderContentSecurityPolicy, contentSecurityPolicy)
 		h.Set(fasthttp.HeaderXFrameOptions, "DENY")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if ctx.IsTLS() { // without, browsers complain of it and pass it over
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		}
 		h.Set("Permissions-Policy", "camera=(self), microphone=(), geolocation=()")
 	}
 	if bytes.Contains(ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch), []byte(a.etag)) {

@@ -44,7 +44,9 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(exe, args...)
-	cmd.Env = append(os.Environ(), becomeTorchlit+"=1")
+	models, err := filepath.Abs("../../models") // the test's binary has none beside it
+	require.NoError(t, err)
+	cmd.Env = append(os.Environ(), becomeTorchlit+"=1", "TORCHLIT_SERVER_MODELS="+models)
 	return cmd
 }
 

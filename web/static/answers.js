@@ -1,6 +1,6 @@
 // An answer's parts, as the upload page shows them wherever they came from.
 
-import { authorization } from "./key.js";
+import { authorization, hasKey } from "./key.js";
 import { element, millis, percent, plain } from "./dom.js";
 
 export const topK = 5;
@@ -67,7 +67,8 @@ export function timing(answer) {
 export function command(path, name, type) {
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
   const header = type ? ` -H ${quoted(`Content-Type: ${type}`)}` : "";
-  return `curl${header} --data-binary ${quoted(`@${name}`)} ${quoted(`${location.origin}${path}`)}`;
+  const key = hasKey() ? ' -H "Authorization: Bearer $TORCHLIT_KEY"' : ""; // the key itself is nothing for a clipboard
+  return `curl${header}${key} --data-binary ${quoted(`@${name}`)} ${quoted(`${location.origin}${path}`)}`;
 }
 
 // copy puts text on the clipboard and says so on the button.

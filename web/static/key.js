@@ -15,10 +15,11 @@ export function authorization() {
 // hasKey tells whether requests carry a key.
 export const hasKey = () => sessionStorage.getItem(slot) !== null;
 
-// askForKey shows where to type a key, with the server's reason, and calls again when one is there.
-export function askForKey(reason, again) {
+// askForKey shows where to type a key, and calls again when one is there.
+export function askForKey(again) {
+  const refused = hasKey();
   sessionStorage.removeItem(slot);
-  $("key-why").textContent = reason;
+  $("key-why").textContent = refused ? "The server does not know this key, or it has expired." : "This server answers those who have a key.";
   if (again) {
     waiting.add(again);
   }

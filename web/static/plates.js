@@ -71,7 +71,7 @@ async function send(plate) {
       return;
     }
     if (error.needsKey) {
-      askForKey(error.message, () => enqueue(plate));
+      askForKey(() => enqueue(plate));
       showTrouble(plate, "It waits for an API key.", false);
       say("An API key is needed");
       return;

@@ -1,5 +1,6 @@
 // A form that sends an operation's request to this server, and the same request for a terminal.
 
+import { authorization } from "./key.js";
 import { element } from "./dom.js";
 import { resolve } from "./schema.js";
 import { drawCode } from "./operation.js";
@@ -140,7 +141,7 @@ function curlOf(method, { url, headers, type, text, files }) {
 }
 
 async function send(method, { url, headers, type, text, files }, go, answer) {
-  const init = { method: method.toUpperCase(), headers: { ...headers } };
+  const init = { method: method.toUpperCase(), headers: { ...authorization(), ...headers } };
   if (type === "multipart/form-data") {
     init.body = new FormData();
     for (const f of files) {
