@@ -58,7 +58,7 @@ func checkName(name string) error {
 	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
-			return fmt.Errorf("cannot use %q as a key's name: it may have letters, digits, - and .", clip(name))
+			return fmt.Errorf("cannot use %q as a key's name: it may have letters, digits, dots and dashes", clip(name))
 		}
 	}
 	return nil
