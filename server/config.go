@@ -54,7 +54,7 @@ type Config struct {
 	// AdminKey is AdminKeys with a single key. Empty: admin routes answer callers on this machine only. Default empty.
 	AdminKey string
 
-	// AdminApart takes /metrics and the admin routes off the public listeners: those of ServeAdmin have them.
+	// AdminApart takes /metrics and the admin routes off the public listeners: those of StartAdmin have them.
 	AdminApart bool
 
 	// CORSOrigins are the sites whose pages may read the answers, such as https://example.com; * is every one. Default none.

@@ -128,15 +128,6 @@ func (s *Server) healthz(ctx *fasthttp.RequestCtx) {
 	setJSON(ctx, []byte(`{"status":"ok"}`))
 }
 
-// Alive reports whether /healthz says so. It goes the way of a request, but is not counted as one.
-func (s *Server) Alive() bool {
-	var ctx fasthttp.RequestCtx
-	ctx.Init(&fasthttp.Request{}, nil, nil)
-	ctx.Request.SetRequestURI("/healthz")
-	s.dispatch(&ctx)
-	return ctx.Response.StatusCode() == fasthttp.StatusOK
-}
-
 var errDrainBegun = &apiError{
 	status: fasthttp.StatusServiceUnavailable, code: "draining",
 	sentence: "The server is shutting down: it still answers, but send new work elsewhere.",

@@ -56,7 +56,7 @@ func (s *Server) routes(public, admin bool) *router.Router {
 // handle answers the requests of the public listeners.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) { s.serveRequest(ctx, s.dispatch) }
 
-// handleAdmin answers those of ServeAdmin.
+// handleAdmin answers those of StartAdmin.
 func (s *Server) handleAdmin(ctx *fasthttp.RequestCtx) { s.serveRequest(ctx, s.adminRouter.Handler) }
 
 // serveRequest is every request's way in and out: id, panic, headers, counts and log are settled here, whatever the route.

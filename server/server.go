@@ -22,7 +22,7 @@ type Server struct {
 	log    *zap.Logger
 	fast   *fasthttp.Server
 	router *router.Router
-	admin  *fasthttp.Server // of ServeAdmin
+	admin  *fasthttp.Server // of StartAdmin
 
 	adminRouter *router.Router
 	protocol    *oip.Handler
