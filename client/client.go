@@ -102,6 +102,9 @@ func WithHeader(name, value string) Option { return func(c *Client) { c.header.S
 // WithUserAgent names the caller in the server's access log.
 func WithUserAgent(name string) Option { return WithHeader("User-Agent", name) }
 
+// WithAPIKey sets the key that is sent with every request, for a server that asks for one.
+func WithAPIKey(key string) Option { return WithHeader("X-Api-Key", key) }
+
 // WithAdminKey sets the key for the calls that load, unload and route models. It is sent with those alone.
 func WithAdminKey(key string) Option { return func(c *Client) { c.adminKey = key } }
 

@@ -43,6 +43,10 @@ const (
 	ErrLogUnavailable  Code = "log_unavailable"   // 503, of feedback: its log cannot be written
 	ErrModelLoadFailed Code = "model_load_failed" // 422
 	ErrNoRepository    Code = "no_repository"     // 501: this server's models are fixed
+	ErrKeyNeeded       Code = "key_needed"        // 401: see WithAPIKey
+	ErrKeyUnknown      Code = "key_unknown"       // 401: or expired
+	ErrRateLimited     Code = "rate_limited"      // 429: over the key's rate; see Error.RetryAfter
+	ErrTooManyAtOnce   Code = "too_many_at_once"  // 429: the key has as many requests under way as it may
 	ErrAdminKeyNeeded  Code = "admin_key_needed"  // 401
 	ErrAdminKeyWrong   Code = "admin_key_wrong"   // 403
 	ErrAdminLocalOnly  Code = "admin_local_only"  // 403

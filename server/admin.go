@@ -96,6 +96,21 @@ func (s *Server) AuthorizeAdmin(remote net.Addr, authorization string) error {
 	return whyNoLeave(err)
 }
 
+// errAdminApart is for who asks for an admin route where there are none.
+var errAdminApart = &apiError{
+	status: fasthttp.StatusNotFound, code: "not_found",
+	sentence: "Administrators have an address of their own.",
+}
+
+// AuthorizePublicAdmin is AuthorizeAdmin for another front end that the public reaches: with Config.AdminApart it has nothing for
+// administrators.
+func (s *Server) AuthorizePublicAdmin(remote net.Addr, authorization string) error {
+	if s.cfg.AdminApart {
+		return errAdminApart
+	}
+	return s.AuthorizeAdmin(remote, authorization)
+}
+
 func isLoopback(a net.Addr) bool {
 	switch a := a.(type) {
 	case *net.TCPAddr:

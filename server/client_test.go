@@ -264,3 +264,21 @@ func TestGoClientIsShared(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// The client presents an API key, and knows what a server says to who has none.
+func TestClientKeys(t *testing.T) {
+	api, keys := keyFile(t, "rate=0.001 burst=1")
+	h := open(t, Config{APIKeys: api})
+	image := pngOf(picture(8, 8, red))
+	f := func(want error, options ...client.Option) {
+		t.Helper()
+		_, err := h.goClient(options...).Classify(context.Background(), image)
+		if !errors.Is(err, want) {
+			t.Errorf("got %v; want %v", err, want)
+		}
+	}
+	f(client.ErrKeyNeeded)
+	f(client.ErrKeyUnknown, client.WithAPIKey("tl_x_y"))
+	f(nil, client.WithAPIKey(keys[0]))
+	f(client.ErrRateLimited, client.WithAPIKey(keys[0]))
+}

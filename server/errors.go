@@ -12,6 +12,7 @@ import (
 
 	"github.com/torchlit/torchlit/batching"
 	"github.com/torchlit/torchlit/monitor"
+	"github.com/torchlit/torchlit/server/access"
 	"github.com/torchlit/torchlit/server/oip"
 	"github.com/torchlit/torchlit/vision"
 )
@@ -118,6 +119,9 @@ func retryAfter(err error) string {
 func retryDelay(err error) time.Duration {
 	if e, ok := errors.AsType[*batching.RetryError](err); ok {
 		return e.RetryAfter
+	}
+	if e, ok := errors.AsType[*access.RateError](err); ok {
+		return e.After
 	}
 	return time.Second
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"math"
 	"strconv"
@@ -103,17 +102,26 @@ func setRate(h *fasthttp.ResponseHeader, g *access.Grant) {
 
 func wholeSeconds(d time.Duration) string { return strconv.Itoa(max(1, int(math.Ceil(d.Seconds())))) }
 
-// Enter lets another front end's caller ask a request with that key; leave follows. Its error is for the caller.
-func (s *Server) Enter(_ context.Context, key string) (leave func(), err error) {
+// noLeave is an error of package access with what the caller is told of it.
+type noLeave struct {
+	*apiError
+	cause error
+}
+
+func (e *noLeave) Unwrap() []error { return []error{e.apiError, e.cause} }
+
+// Enter lets another front end's caller ask a request with that key, of which it returns the name; leave follows. Its error is for the
+// caller.
+func (s *Server) Enter(key string) (name string, leave func(), err error) {
 	if s.cfg.APIKeys == nil {
-		return func() {}, nil
+		return "", func() {}, nil
 	}
 	grant, err := s.cfg.APIKeys.Enter(key)
 	if err != nil {
 		e := whyNoLeave(err)
 		s.countRejected(nil, e)
 		s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
-		return nil, e
+		return "", nil, &noLeave{e, err}
 	}
-	return grant.Leave, nil
+	return grant.Name(), grant.Leave, nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -231,5 +232,30 @@ func TestSecurityHeaders(t *testing.T) {
 				t.Errorf("%s: the policy allows %s", page, unsafe)
 			}
 		}
+	}
+}
+
+// Another front end than HTTP asks for the same keys, hears when to come again, and has nothing for administrators where these are apart.
+func TestKeysElsewhere(t *testing.T) {
+	api, keys := keyFile(t, "rate=0.01 burst=1")
+	h := open(t, Config{APIKeys: api, AdminApart: true, AdminKey: "sesame-sesame-sesame"})
+	name, leave, err := h.Enter(keys[0])
+	if err != nil || name != "caller0" {
+		t.Fatal(name, err)
+	}
+	leave()
+	_, _, err = h.Enter(keys[0])
+	if st := h.Backend().Describe(err); st.HTTP != 429 || st.Code != "rate_limited" || st.RetryAfter < time.Minute {
+		t.Errorf("got %+v", st)
+	}
+	_, _, err = h.Enter("")
+	if st := h.Backend().Describe(err); st.HTTP != 401 || st.Code != "key_needed" {
+		t.Errorf("got %+v", st)
+	}
+	if err := h.AuthorizePublicAdmin(fakeConn{}.RemoteAddr(), "Bearer sesame-sesame-sesame"); public(err).status != 404 {
+		t.Errorf("got %v", err)
+	}
+	if err := h.AuthorizeAdmin(fakeConn{}.RemoteAddr(), "Bearer sesame-sesame-sesame"); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // No name in a path leads out of what is served: whatever is asked for, it is not there. What the repository is asked to load reaches it
@@ -76,7 +77,8 @@ func TestNoConnection(t *testing.T) {
 	if nc, err := net.Dial("tcp", ln.Addr().String()); err == nil { // the listener does hear
 		_ = nc.Close()
 	}
-	for came.Load() == 0 {
+	for end := time.Now().Add(10 * time.Second); came.Load() == 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	if n := came.Load(); n != 1 {
 		t.Errorf("the server connected %d times", n-1)

@@ -41,7 +41,7 @@ type exchangeContext struct {
 func (b v2) Describe(err error) oip.Status {
 	e := public(err)
 	st := oip.Status{HTTP: e.status, Code: e.code, Sentence: e.sentence}
-	if e.status == fasthttp.StatusServiceUnavailable {
+	if e.status == fasthttp.StatusServiceUnavailable || e.status == fasthttp.StatusTooManyRequests {
 		st.RetryAfter = retryDelay(err)
 	}
 	return st
@@ -56,7 +56,7 @@ func (b v2) Infer(ctx context.Context, req *oip.InferRequest) (*oip.InferRespons
 		return b.inferFor(x.Context, x.ex, x.caller, req)
 	}
 	who := oip.CallerOf(ctx)
-	ex := &exchange{start: time.Now(), id: who.RequestID, asks: true}
+	ex := &exchange{start: time.Now(), id: who.RequestID, asks: true, key: who.Key}
 	if !saneRequestID([]byte(ex.id)) {
 		ex.id = req.ID
 	}

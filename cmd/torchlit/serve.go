@@ -186,6 +186,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	registry := prometheus.NewRegistry()
 	life.register(registry)
 	registerNativeMetrics(registry)
+	registry.MustRegister(doors.reloads)
 	metrics := server.NewMetrics(registry)
 	models := newServedModels(settings, metrics, logger)
 	traffic, err := settings.traffic()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/server"
@@ -16,25 +17,27 @@ import (
 type doors struct {
 	api, admin *access.Keys // nil for none
 	certs      *certs.Certs // nil for plain HTTP
+	reloads    *prometheus.CounterVec
 }
 
 // openDoors reads the files that settings name.
 func openDoors(settings *serveSettings, logger *zap.Logger) (d *doors, err error) {
-	d = &doors{}
+	d = &doors{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "torchlit_reloads_total", Help: "Changes of files that the server follows, by what they hold and result: ok or failed.",
+	}, []string{"what", "result"})}
 	defer func() {
 		if err != nil {
 			d.close()
 		}
 	}()
-	for _, f := range []struct {
-		flag, path string
-		keys       **access.Keys
-	}{{"--api-key-file", settings.APIKeyFile, &d.api}, {"--admin-key-file", settings.AdminKeyFile, &d.admin}} {
-		if f.path == "" {
-			continue
+	if path := settings.APIKeyFile; path != "" {
+		if d.api, err = access.Open(path, d.told(logger, "api_keys", path)); err != nil {
+			return nil, fmt.Errorf("%w; name a file with --api-key-file", err)
 		}
-		if *f.keys, err = access.Open(f.path, told(logger, "keys", f.path)); err != nil {
-			return nil, fmt.Errorf("%w; name a file with %s", err, f.flag)
+	}
+	if path := settings.AdminKeyFile; path != "" {
+		if d.admin, err = access.OpenPlain(path, d.told(logger, "admin_keys", path)); err != nil {
+			return nil, fmt.Errorf("%w; name a file with --admin-key-file", err)
 		}
 	}
 	if settings.TLSCert == "" && settings.TLSKey == "" {
@@ -43,17 +46,20 @@ func openDoors(settings *serveSettings, logger *zap.Logger) (d *doors, err error
 		}
 		return d, nil
 	}
-	d.certs, err = certs.Open(certs.Files{Cert: settings.TLSCert, Key: settings.TLSKey, ClientCA: settings.TLSClientCA}, told(logger, "certificate", settings.TLSCert))
+	d.certs, err = certs.Open(certs.Files{Cert: settings.TLSCert, Key: settings.TLSKey, ClientCA: settings.TLSClientCA}, d.told(logger, "certificate", settings.TLSCert))
 	return d, err
 }
 
-// told logs a change of a file.
-func told(logger *zap.Logger, what, path string) func(error) {
+// told counts and logs a change of a file.
+func (d *doors) told(logger *zap.Logger, what, path string) func(error) {
+	ok, failed := d.reloads.WithLabelValues(what, "ok"), d.reloads.WithLabelValues(what, "failed")
 	return func(err error) {
 		if err != nil {
+			failed.Inc()
 			logger.Error("a changed file cannot be used; what was read before stays in force", zap.String("what", what), zap.String("file", path), zap.Error(err))
 			return
 		}
+		ok.Inc()
 		logger.Info("a changed file is in force", zap.String("what", what), zap.String("file", path))
 	}
 }

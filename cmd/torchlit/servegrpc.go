@@ -24,7 +24,7 @@ func startGRPC(settings serveSettings, s *server.Server, doors *doors, ln net.Li
 		return &grpcFront{}
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
-		Backend: s.Backend(), Admin: s.AuthorizeAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
+		Backend: s.Backend(), Admin: s.AuthorizePublicAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
 		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory, Enter: s.Enter, TLS: doors.grpcTLS(),
 		Panicked: func(v any) {
 			logger.Error("panic while serving gRPC; the call was answered INTERNAL", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))

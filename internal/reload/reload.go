@@ -11,10 +11,19 @@ import (
 // on network file systems, and for a Kubernetes secret, whose files are links to links that are swapped.
 const Every = time.Second
 
+// Files are files as they were at a time.
+type Files struct {
+	paths []string
+	were  []os.FileInfo
+}
+
+// Look notes how the files are. It comes before they are read, so that a change in between is not missed.
+func Look(paths ...string) *Files { return &Files{paths, look(paths)} }
+
 // Watch calls changed, from one goroutine, whenever one of the files is another than before: replaced, rewritten, gone or there again. It
 // returns what ends that; changed is not called any more when end has returned.
-func Watch(paths []string, every time.Duration, changed func()) (end func()) {
-	before := look(paths)
+func (f *Files) Watch(every time.Duration, changed func()) (end func()) {
+	before, paths := f.were, f.paths
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -11,7 +11,7 @@ func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	path, other := filepath.Join(dir, "key"), filepath.Join(dir, "other")
 	changes := make(chan struct{}, 100)
-	end := Watch([]string{path, other}, time.Millisecond, func() { changes <- struct{}{} })
+	end := Look(path, other).Watch(time.Millisecond, func() { changes <- struct{}{} })
 	defer end()
 	f := func(what string, do func() error) {
 		t.Helper()
@@ -36,6 +36,13 @@ func TestWatch(t *testing.T) {
 	f("a file that goes", func() error { return os.Remove(path) })
 	end()
 	end()
+
+	before := Look(path)
+	if err := os.WriteFile(path, []byte("between the look and the watch"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer before.Watch(time.Millisecond, func() { changes <- struct{}{} })()
+	<-changes
 	if err := os.WriteFile(other, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

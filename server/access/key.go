@@ -43,7 +43,7 @@ const (
 // NewKey makes a key of that name. Nobody can make it again: the line has only its hash.
 func NewKey(name string) (key string, line Line, err error) {
 	if err := checkName(name); err != nil {
-		return "", Line{}, err
+		return "", Line{}, fmt.Errorf("cannot use %q as a key's name, %w", name, err)
 	}
 	secret := make([]byte, secretBytes)
 	_, _ = rand.Read(secret) // never fails
@@ -54,17 +54,15 @@ func NewKey(name string) (key string, line Line, err error) {
 // checkName wants what can stand in a key, a log and a label of a metric. An underscore ends the name of a key.
 func checkName(name string) error {
 	if name == "" || len(name) > longestName {
-		return fmt.Errorf("cannot use %q as a key's name: it must have 1 to %d characters", clip(name), longestName)
+		return fmt.Errorf("which must have 1 to %d characters", longestName)
 	}
 	for _, c := range name {
 		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
-			return fmt.Errorf("cannot use %q as a key's name: it may have letters, digits, dots and dashes", clip(name))
+			return errors.New("which may have letters, digits, dots and dashes")
 		}
 	}
 	return nil
 }
-
-func clip(s string) string { return s[:min(len(s), longestName)] }
 
 // split takes a key apart.
 func split(key string) (name, secret string, ok bool) {
@@ -96,7 +94,7 @@ func (l Line) String() string {
 }
 
 // ParseFile reads a key file: a line for each key, "name sha256:<hex>" and options rate=, burst=, concurrent= and expires= (a date or RFC
-// 3339); # begins a comment. Errors name the line, never what it holds of a hash.
+// 3339); # begins a comment. Errors name the line and quote nothing of it: it may be a key, put there by mistake.
 func ParseFile(data []byte) ([]Line, error) {
 	var lines []Line
 	seen := map[string]bool{}
@@ -110,7 +108,7 @@ func ParseFile(data []byte) ([]Line, error) {
 		}
 		l, err := parseLine(fields)
 		if err == nil && seen[l.Name] {
-			err = fmt.Errorf("there is a key of the name %q already", l.Name)
+			err = errors.New("there is a key of this name already")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
@@ -124,7 +122,7 @@ func ParseFile(data []byte) ([]Line, error) {
 func parseLine(fields []string) (Line, error) {
 	l := Line{Name: fields[0]}
 	if err := checkName(l.Name); err != nil {
-		return l, err
+		return l, fmt.Errorf("its first word is no name, %w; 'torchlit key' makes a line", err)
 	}
 	if len(fields) < 2 || !strings.HasPrefix(fields[1], hashPrefix) {
 		return l, errors.New("after the name comes sha256: and a hash; 'torchlit key' makes a line")
@@ -148,12 +146,12 @@ func (l *Line) set(option string) (err error) {
 	switch name {
 	case "rate":
 		if l.Rate, err = strconv.ParseFloat(value, 64); err != nil || !(l.Rate > 0 && l.Rate <= 1e9) {
-			return fmt.Errorf("rate must be a number of requests a second above 0, not %q", clip(value))
+			return errors.New("rate must be a number of requests a second above 0")
 		}
 	case "burst", "concurrent":
 		n, err := strconv.Atoi(value)
 		if err != nil || n < 1 {
-			return fmt.Errorf("%s must be a number of requests from 1 on, not %q", name, clip(value))
+			return errors.New(name + " must be a number of requests from 1 on")
 		}
 		if name == "burst" {
 			l.Burst = n
@@ -165,10 +163,10 @@ func (l *Line) set(option string) (err error) {
 			l.Expires, err = time.Parse(time.DateOnly, value)
 		}
 		if err != nil {
-			return fmt.Errorf("expires must be a date such as 2027-01-31, not %q", clip(value))
+			return errors.New("expires must be a date such as 2027-01-31")
 		}
 	default:
-		return fmt.Errorf("unknown option %q; known are rate, burst, concurrent and expires", clip(name))
+		return errors.New("unknown option; known are rate=, burst=, concurrent= and expires=")
 	}
 	return nil
 }

@@ -36,30 +36,36 @@ func (e *RateError) Error() string { return "the key is over its " + e.What + " 
 type Keys struct {
 	current atomic.Pointer[map[string]*entry]
 	path    string
+	plain   bool // the file may be one word, a key
 	end     func()
-	failed  atomic.Int64 // changes of the file that could not be read
 }
 
-// entry is a key with what is known of its use. It outlives a change of the file that leaves its limits as they are.
+// entry is a line with what is known of its key's use.
 type entry struct {
 	Line
-	bucket *rate.Limiter
+	*use
+}
+
+// use is what is known of a key's use. It outlives a change of its line, unless that has another hash.
+type use struct {
+	bucket atomic.Pointer[rate.Limiter] // nil for no rate
 	active atomic.Int64
 }
 
 // Open reads a key file and follows its changes until Close; changed is told of each, with what was wrong with it: then the keys are
-// as before. A file of one word is one key in plain text, of at least 16 characters.
-func Open(path string, changed func(error)) (*Keys, error) {
-	k := &Keys{path: path}
+// as before.
+func Open(path string, changed func(error)) (*Keys, error) { return open(path, false, changed) }
+
+// OpenPlain is Open, and takes a file of one word as a key in plain text, of at least 16 characters.
+func OpenPlain(path string, changed func(error)) (*Keys, error) { return open(path, true, changed) }
+
+func open(path string, plain bool, changed func(error)) (*Keys, error) {
+	k, before := &Keys{path: path, plain: plain}, reload.Look(path)
 	if err := k.read(); err != nil {
 		return nil, err
 	}
-	k.end = reload.Watch([]string{path}, reload.Every, func() {
-		err := k.read()
-		if err != nil {
-			k.failed.Add(1)
-		}
-		changed(err)
+	k.end = before.Watch(reload.Every, func() {
+		changed(k.read())
 	})
 	return k, nil
 }
@@ -67,15 +73,12 @@ func Open(path string, changed func(error)) (*Keys, error) {
 // One is a single key, which its owner has chosen. It is the entry without a name, of which the whole key is hashed.
 func One(key string) *Keys {
 	k := &Keys{end: func() {}}
-	k.current.Store(&map[string]*entry{"": {Line: Line{Hash: sha256.Sum256([]byte(key))}}})
+	k.current.Store(&map[string]*entry{"": {Line{Hash: sha256.Sum256([]byte(key))}, new(use)}})
 	return k
 }
 
 // Close ends the following of the file.
 func (k *Keys) Close() { k.end() }
-
-// Failed is how many changes of the file could not be read.
-func (k *Keys) Failed() int64 { return k.failed.Load() }
 
 // Len is how many keys there are.
 func (k *Keys) Len() int { return len(*k.current.Load()) }
@@ -87,7 +90,7 @@ func (k *Keys) read() error {
 	if err != nil {
 		return fmt.Errorf("cannot read the keys: %w", err)
 	}
-	if words := bytes.Fields(data); len(words) == 1 && !bytes.HasPrefix(words[0], []byte("#")) {
+	if words := bytes.Fields(data); k.plain && len(words) == 1 && !bytes.HasPrefix(words[0], []byte("#")) && !bytes.HasPrefix(words[0], []byte(hashPrefix)) {
 		if len(words[0]) < shortestPlain {
 			return fmt.Errorf("cannot use the key in %q: it must be one word of at least %d characters; make one with 'torchlit key' or openssl rand -hex 24", k.path, shortestPlain)
 		}
@@ -113,19 +116,32 @@ func (k *Keys) put(lines []Line) {
 	}
 	now := make(map[string]*entry, len(lines))
 	for _, l := range lines {
-		e := &entry{Line: l}
-		if old := before[l.Name]; old != nil && old.Line == l {
-			e = old
-		} else if l.Rate > 0 {
-			burst := l.Burst
-			if burst == 0 {
-				burst = max(1, int(math.Ceil(l.Rate)))
-			}
-			e.bucket = rate.NewLimiter(rate.Limit(l.Rate), burst)
+		e := &entry{l, new(use)}
+		if old := before[l.Name]; old != nil && old.Hash == l.Hash {
+			e.use = old.use
 		}
+		e.limit()
 		now[l.Name] = e
 	}
 	k.current.Store(&now)
+}
+
+// limit gives the rate of e's line to its use, without giving back what was spent.
+func (e *entry) limit() {
+	if e.Line.Rate == 0 {
+		e.bucket.Store(nil)
+		return
+	}
+	burst := e.Burst
+	if burst == 0 {
+		burst = max(1, int(math.Ceil(e.Line.Rate)))
+	}
+	if b := e.bucket.Load(); b != nil {
+		b.SetLimit(rate.Limit(e.Line.Rate))
+		b.SetBurst(burst)
+		return
+	}
+	e.bucket.Store(rate.NewLimiter(rate.Limit(e.Line.Rate), burst))
 }
 
 // Grant is the leave to ask one request. Leave must follow, once.
@@ -136,15 +152,13 @@ func (g *Grant) Name() string { return g.entry.Name }
 
 // Leave ends the request.
 func (g *Grant) Leave() {
-	if g.entry.Concurrent > 0 {
-		g.entry.active.Add(-1)
-	}
+	g.entry.active.Add(-1)
 }
 
 // Rate is the state of the key's rate: how many requests it may have at once after a rest, how many it may ask now, and how long until that
 // is as many as ever. ok is false when the key has no limit.
 func (g *Grant) Rate(now time.Time) (limit, remaining int, reset time.Duration, ok bool) {
-	b := g.entry.bucket
+	b := g.entry.bucket.Load()
 	if b == nil {
 		return 0, 0, 0, false
 	}
@@ -154,7 +168,7 @@ func (g *Grant) Rate(now time.Time) (limit, remaining int, reset time.Duration, 
 }
 
 // nobody is who an unknown key is compared with.
-var nobody entry
+var nobody = entry{use: new(use)}
 
 // find returns the entry that a key claims to be, and what of the key is hashed.
 func (k *Keys) find(key string) (e *entry, secret string) {
@@ -192,17 +206,18 @@ func (k *Keys) Enter(key string) (*Grant, error) {
 		return nil, err
 	}
 	e := g.entry
-	if e.Concurrent > 0 && e.active.Add(1) > int64(e.Concurrent) {
-		e.active.Add(-1)
+	if n := e.active.Add(1); e.Concurrent > 0 && n > int64(e.Concurrent) {
+		g.Leave()
 		return nil, &RateError{g, time.Second, "concurrency"}
 	}
-	if e.bucket == nil {
+	b := e.bucket.Load()
+	if b == nil {
 		return g, nil
 	}
 	now := time.Now()
-	if !e.bucket.AllowN(now, 1) {
+	if !b.AllowN(now, 1) {
 		g.Leave()
-		after := time.Duration((1 - e.bucket.TokensAt(now)) / float64(e.bucket.Limit()) * float64(time.Second))
+		after := time.Duration((1 - b.TokensAt(now)) / float64(b.Limit()) * float64(time.Second))
 		return nil, &RateError{g, max(after, time.Millisecond), "rate"}
 	}
 	return g, nil

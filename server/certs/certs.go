@@ -28,15 +28,15 @@ type Certs struct {
 // Open reads the files and follows their changes until Close; changed is told of each, with what was wrong with it: then what was read before
 // stays in force, as it does while a new certificate is there and its key is not yet.
 func Open(files Files, changed func(error)) (*Certs, error) {
-	c := &Certs{files: files}
-	if err := c.read(); err != nil {
-		return nil, err
-	}
 	paths := []string{files.Cert, files.Key}
 	if files.ClientCA != "" {
 		paths = append(paths, files.ClientCA)
 	}
-	c.end = reload.Watch(paths, reload.Every, func() { changed(c.read()) })
+	c, before := &Certs{files: files}, reload.Look(paths...)
+	if err := c.read(); err != nil {
+		return nil, err
+	}
+	c.end = before.Watch(reload.Every, func() { changed(c.read()) })
 	return c, nil
 }
 

@@ -14,6 +14,7 @@ type Caller struct {
 	// counts and logs the request in its place.
 	RequestID string
 	Headers   Headers // nil for none
+	Key       string  // name of the API key that was presented, "" for none
 }
 
 type callerKey struct{}

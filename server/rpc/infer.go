@@ -70,11 +70,12 @@ func (s *service) ModelInfer(ctx context.Context, m *pb.ModelInferRequest) (*pb.
 // infer answers one request, by itself or of a stream. It ends with ctx, with the parameter "timeout", or after the
 // server's own time when neither says when.
 func (s *service) infer(ctx context.Context, who *oip.Caller, m *pb.ModelInferRequest) (*pb.ModelInferResponse, error) {
-	leave, err := s.Enter(ctx, keyOf(who.Headers.(headers)))
+	name, leave, err := s.Enter(keyOf(who.Headers.(headers)))
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	who.Key = name
 	req, err := requestOf(m)
 	if err != nil {
 		return nil, err

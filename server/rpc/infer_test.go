@@ -298,3 +298,51 @@ func TestMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who asks presents a key, in either form of metadata; what the backend says of it is the call's error, and leave follows each request.
+func TestEnter(t *testing.T) {
+	var inside atomic.Int64
+	b := newBackend()
+	var named atomic.Pointer[string]
+	b.infer = func(ctx context.Context, req *oip.InferRequest) (*oip.InferResponse, error) {
+		named.Store(&oip.CallerOf(ctx).Key)
+		return echo(ctx, req)
+	}
+	refused := &oip.Error{HTTP: 401, Code: "key_needed", Sentence: "A key is needed."}
+	_, conn := start(t, Config{Backend: b, Enter: func(key string) (string, func(), error) {
+		if key != "sesame" {
+			return "", nil, refused
+		}
+		inside.Add(1)
+		return "ali", func() { inside.Add(-1) }, nil
+	}})
+	f := func(code codes.Code, pairs ...string) {
+		t.Helper()
+		ctx := metadata.AppendToOutgoingContext(t.Context(), pairs...)
+		if _, err := client(conn).ModelInfer(ctx, request("a")); status.Code(err) != code {
+			t.Errorf("%v: got %v; want %s", pairs, err, code)
+		}
+		stream, err := client(conn).ModelStreamInfer(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(request("b")); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := stream.Recv()
+		if err != nil || (resp.ErrorMessage == "") != (code == codes.OK) {
+			t.Errorf("%v: got %v, %v", pairs, resp, err)
+		}
+		_ = stream.CloseSend()
+	}
+	f(codes.Unauthenticated)
+	f(codes.Unauthenticated, "authorization", "Bearer open")
+	f(codes.OK, "authorization", "bearer sesame")
+	f(codes.OK, "x-api-key", "sesame")
+	if n := inside.Load(); n != 0 {
+		t.Errorf("%d have not left", n)
+	}
+	if name := named.Load(); name == nil || *name != "ali" {
+		t.Error("the backend does not hear who calls")
+	}
+}

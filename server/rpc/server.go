@@ -45,9 +45,9 @@ type Config struct {
 	// TLS encrypts the connections; it must offer h2. nil: they are plain.
 	TLS *tls.Config
 
-	// Enter lets a caller with that key, "" for none, ask a request; leave follows it. Its error is for Backend.Describe. nil lets
-	// everybody.
-	Enter func(ctx context.Context, key string) (leave func(), err error)
+	// Enter lets a caller with that key, "" for none, ask a request, and returns the key's name; leave follows the request. Its error is
+	// for Backend.Describe. nil lets everybody.
+	Enter func(key string) (name string, leave func(), err error)
 
 	// Refused is told of each call that Memory had no room for. nil ignores it.
 	Refused func()
@@ -67,7 +67,7 @@ func (c *Config) setDefaults() {
 		c.MaxMessage = 32 << 20
 	}
 	if c.Enter == nil {
-		c.Enter = func(context.Context, string) (func(), error) { return func() {}, nil }
+		c.Enter = func(string) (string, func(), error) { return "", func() {}, nil }
 	}
 	if c.Refused == nil {
 		c.Refused = func() {}
