@@ -19,6 +19,8 @@ ARGS     ?=
 
 # https://staticcheck.dev; this release understands the Go version of go.mod.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# https://github.com/CycloneDX/cyclonedx-gomod
+CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 override LIBTORCH := $(if $(LIBTORCH),$(abspath $(LIBTORCH)))
 export LIBTORCH
@@ -96,11 +98,25 @@ test-interop: build ## tests against other programs (build tag interop; they may
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
 
 .PHONY: lint
-lint: go ## gofmt, go vet and staticcheck
+lint: go ## gofmt, go vet, staticcheck and go mod verify
+	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags interop,soak ./...
 	$(GO) run $(STATICCHECK) -tags interop,soak ./...
+
+.PHONY: audit
+audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)
+	@GO='$(GO)' VULNDB='$(VULNDB)' tools/audit/audit.sh
+
+.PHONY: licences
+licences: go ## write docs/licences.md; fails at a licence that is not known or not allowed
+	$(GO) run ./tools/licences
+
+.PHONY: sbom
+sbom: build ## write sbom.cdx.json: what bin/torchlit holds and loads (CUDA=1: with the CUDA libraries)
+	$(GO) run $(CYCLONEDX) bin -json -version '$(VERSION)' bin/torchlit \
+		| $(GO) run ./tools/deps/sbom $(if $(filter-out 0,$(CUDA)),-cuda) >sbom.cdx.json || { rm -f sbom.cdx.json; exit 1; }
 
 .PHONY: fuzz
 fuzz: build ## every fuzz target for FUZZTIME (10s) each

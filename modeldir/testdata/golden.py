@@ -1,6 +1,6 @@
 """Makes timm_config.json and resnet18_shapes.json with timm itself.
 
-    pip install timm==1.0.31 torch==2.11.0 safetensors
+    pip install timm==1.0.31 torch==2.11.0 safetensors==0.8.0
     python golden.py
 """
 import json

@@ -1,6 +1,6 @@
 """Makes the pictures in this folder and what Pillow and timm make of them.
 
-    python3 -m venv /tmp/v && /tmp/v/bin/pip install pillow==13.0.0 numpy timm==1.0.31 torch torchvision
+    python3 -m venv /tmp/v && /tmp/v/bin/pip install pillow==13.0.0 numpy==2.4.6 timm==1.0.31 torch==2.11.0 torchvision==0.26.0
     /tmp/v/bin/python vision/testdata/make_goldens.py
 
 With a folder as argument it makes no goldens but writes pillow.sha256 there: what Pillow and timm make of every picture in it.

@@ -1,6 +1,6 @@
 """Makes the golden files of this folder with the reference implementation.
 
-    pip install safetensors==0.8.0 numpy ml_dtypes==0.6.0
+    pip install safetensors==0.8.0 numpy==2.4.6 ml_dtypes==0.6.0
     python golden.py
 
 all_dtypes.safetensors  one small tensor of every dtype, with metadata; names

@@ -1,6 +1,6 @@
 """Makes shapes.json with timm's own networks.
 
-    pip install timm==1.0.31 torch==2.11.0 safetensors
+    pip install timm==1.0.31 torch==2.11.0 safetensors==0.8.0
     python golden.py
 
 shapes.json has, for each architecture, the number of tensors, the SHA-256 of the

@@ -1,6 +1,6 @@
 """Writes golden.json: what OpenCV, Pillow and torchvision make of two small pictures.
 
-    pip install "opencv-python-headless==4.11.*" pillow torchvision
+    pip install opencv-python-headless==4.11.0.86 pillow==13.0.0 torchvision==0.26.0
     python golden.py
 """
 
