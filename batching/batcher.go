@@ -17,6 +17,7 @@ type Batcher[In, Out any] struct {
 	stopped  chan struct{} // closed when the last runner is closed
 	inFlight atomic.Int64
 	rejected [numRejections]atomic.Uint64
+	shielded sync.Once // a panic of a function of Config was reported
 
 	mu struct {
 		sync.Mutex
@@ -64,10 +65,9 @@ func Open[In, Out any](cfg Config[In, Out]) (*Batcher[In, Out], error) {
 			return nil, fmt.Errorf("cannot open batcher: %w", err)
 		}
 	}
-	if cfg.Cost != nil {
-		b.mu.Lock()
-		b.mu.costs.give(cfg.Cost)
-		b.mu.Unlock()
+	if err := b.askCosts(); err != nil {
+		b.Close()
+		return nil, fmt.Errorf("cannot open batcher: %w", err)
 	}
 	return b, nil
 }
@@ -152,9 +152,7 @@ func (b *Batcher[In, Out]) enqueue(it *item[In, Out]) bool {
 	if sleeper != nil {
 		sleeper.Signal()
 	}
-	if f := b.cfg.Observer.Enqueued; f != nil {
-		f(depth)
-	}
+	b.tellEnqueued(depth)
 	return true
 }
 
@@ -211,15 +209,11 @@ func (b *Batcher[In, Out]) recycle(it *item[In, Out]) {
 	in := it.in
 	it.clear()
 	b.pool.Put(it)
-	if b.cfg.Release != nil {
-		b.cfg.Release(in)
-	}
+	b.release(in)
 }
 
 // reject counts an item that got no result.
 func (b *Batcher[In, Out]) reject(why Rejection) {
 	b.rejected[why].Add(1)
-	if f := b.cfg.Observer.Rejected; f != nil {
-		f(why)
-	}
+	b.tellRejected(why)
 }

@@ -170,6 +170,7 @@ func TestBucketIsFilled(t *testing.T) {
 		b := mustOpen(t, f, Config[int, int]{MaxBatch: 16, Buckets: []int{1, 2, 4, 8, 16, 32}, Cost: pad, Observer: Observer{
 			BatchDone: func(b Batch) { got = append(got, fmt.Sprintf("%d in %d: %s", b.Size, b.Padded, b.Reason)) },
 		}})
+		synctest.Wait() // until the runner waits: else it would not have been idle
 		for i := range 10 {
 			goDo(background, b, i)
 		}

@@ -3,7 +3,7 @@ package batching
 import "time"
 
 // Observer is told what happens, for metrics and logs. Each field may be nil. The functions are called from the goroutines of
-// callers and runners, many at once, with no lock held; they should be quick and must not panic.
+// callers and runners, many at once, with no lock held; they should be quick. A panic in one is contained: see shield.
 type Observer struct {
 	// Enqueued: an item was accepted; depth items wait, itself included.
 	Enqueued func(depth int)
@@ -17,7 +17,8 @@ type Observer struct {
 	// Rejected: an item was answered without a result of a run, or its caller did not wait for it.
 	Rejected func(Rejection)
 
-	// Failed: a Run of runner i returned an error or panicked (*PanicError), or a broken runner could not be made anew.
+	// Failed: a Run of runner i returned an error or panicked (*PanicError), a broken runner could not be made anew, or one panicked
+	// when it was closed.
 	Failed func(i int, err error)
 }
 

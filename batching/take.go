@@ -29,9 +29,7 @@ func (b *Batcher[In, Out]) take(w *worker[In, Out]) ([]*item[In, Out], Reason) {
 				sleeper.Signal()
 			}
 			b.inFlight.Add(int64(n))
-			if f := b.cfg.Observer.Dequeued; f != nil {
-				f(n, depth)
-			}
+			b.tellDequeued(n, depth)
 			return batch, reason
 		}
 		if b.mu.draining {

@@ -55,7 +55,7 @@ func (w *worker[In, Out]) work(ready chan<- error) {
 	for w.runner != nil {
 		batch, reason := w.b.take(w)
 		if len(batch) == 0 {
-			w.runner.Close()
+			w.closeRunner()
 			break
 		}
 		w.serve(batch, reason)
@@ -128,11 +128,9 @@ func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
 	clear(w.out[:n])
 
 	w.ran(n, reason, start, end, err)
-	if f := w.b.cfg.Observer.BatchDone; f != nil {
-		f(Batch{Size: n, Padded: w.b.mu.costs.up[n], Reason: reason, Queue: start - first, Run: end - start, Err: err})
-	}
+	w.b.tellBatchDone(Batch{Size: n, Padded: w.b.mu.costs.up[n], Reason: reason, Queue: start - first, Run: end - start, Err: err})
 	if err != nil {
-		w.failed(err)
+		w.b.tellFailed(w.i, err)
 		w.repair()
 	}
 	return err
@@ -163,18 +161,42 @@ func contain(err *error) {
 
 // repair replaces the runner if it says that it is broken.
 func (w *worker[In, Out]) repair() {
-	if r, ok := w.runner.(Breaker); !ok || !r.Broken() {
+	if !w.broken() {
 		return
 	}
-	w.runner.Close()
+	w.closeRunner()
 	if w.broke = w.makeRunner(); w.broke != nil {
-		w.failed(w.broke)
+		w.b.tellFailed(w.i, w.broke)
 	}
 }
 
-func (w *worker[In, Out]) failed(err error) {
-	if f := w.b.cfg.Observer.Failed; f != nil {
-		f(w.i, err)
+// broken asks the runner. One that panics over the question is.
+func (w *worker[In, Out]) broken() bool {
+	r, ok := w.runner.(Breaker)
+	if !ok {
+		return false
+	}
+	broken := true
+	var err error
+	func() {
+		defer contain(&err)
+		broken = r.Broken()
+	}()
+	if err != nil {
+		w.b.tellFailed(w.i, err)
+	}
+	return broken
+}
+
+// closeRunner closes the runner. What it leaves behind when it panics is lost.
+func (w *worker[In, Out]) closeRunner() {
+	var err error
+	func() {
+		defer contain(&err)
+		w.runner.Close()
+	}()
+	if err != nil {
+		w.b.tellFailed(w.i, fmt.Errorf("cannot close runner %d: %w", w.i, err))
 	}
 }
 
