@@ -121,3 +121,20 @@ func TestResolveErrors(t *testing.T) {
 	_, err = resolve(t, "")
 	assert.ErrorContains(t, err, "cannot use TORCHLIT_SERVER_MAX_BATCH_SIZE")
 }
+
+// Flags are listed under their headings, in the order of the struct.
+func TestFlagUsages(t *testing.T) {
+	settings := struct {
+		Zebra string `yaml:"zebra" group:"Animals" help:"striped"`
+		Ant   int    `yaml:"ant" help:"small"`
+		Oak   bool   `yaml:"oak" group:"Trees" help:"old"`
+	}{Ant: 3}
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	set.SortFlags = false
+	set.String("config", "", "a file")
+	config.AddFlags(set, &settings)
+	want := "Animals:\n      --zebra string   striped\n      --ant int        small (default 3)\n\nTrees:\n      --oak   old\n\nOther:\n      --config string   a file\n"
+	if got := config.FlagUsages(set, 80); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -17,11 +17,16 @@ import (
 // over the file, and that over the default.
 
 // AddFlags adds a flag for each field of settings, a pointer to a struct that
-// holds the defaults. The flags are read by Resolve.
+// holds the defaults. The flags are read by Resolve. A field's tag group is the heading under which
+// FlagUsages lists its flag and those that follow.
 func AddFlags(set *pflag.FlagSet, settings any) {
 	v := reflect.ValueOf(settings).Elem()
+	group := ""
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
+		if heading := field.Tag.Get("group"); heading != "" {
+			group = heading
+		}
 		name, help := strings.ReplaceAll(field.Tag.Get("yaml"), "_", "-"), field.Tag.Get("help")
 		if name == "" || help == "" {
 			continue
@@ -40,7 +45,47 @@ func AddFlags(set *pflag.FlagSet, settings any) {
 		default:
 			panic(fmt.Sprintf("BUG: no flag for a %T", value))
 		}
+		if group != "" {
+			set.Lookup(name).Annotations = map[string][]string{groupAnnotation: {group}}
+		}
 	}
+}
+
+const groupAnnotation = "torchlit group"
+
+// FlagUsages lists the flags of set under their headings, in the order in which these came, wrapped to so many columns. Those without one come
+// last.
+func FlagUsages(set *pflag.FlagSet, columns int) string {
+	var order []string
+	groups := map[string]*pflag.FlagSet{}
+	sorted := set.SortFlags
+	set.SortFlags = false
+	set.VisitAll(func(f *pflag.Flag) {
+		heading := "Other"
+		if g := f.Annotations[groupAnnotation]; len(g) > 0 {
+			heading = g[0]
+		}
+		if groups[heading] == nil {
+			groups[heading] = pflag.NewFlagSet(heading, pflag.ContinueOnError)
+			groups[heading].SortFlags = false
+			if heading != "Other" {
+				order = append(order, heading)
+			}
+		}
+		groups[heading].AddFlag(f)
+	})
+	set.SortFlags = sorted
+	if groups["Other"] != nil {
+		order = append(order, "Other")
+	}
+	var b strings.Builder
+	for i, heading := range order {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(heading + ":\n" + groups[heading].FlagUsagesWrapped(columns))
+	}
+	return b.String()
 }
 
 // Resolve fills settings, a pointer to a struct that holds the defaults, from
