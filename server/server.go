@@ -85,7 +85,7 @@ func Open(cfg Config) (*Server, error) {
 	}
 	s.decoders = startDecodeCrew(cfg.DecodeWorkers)
 	s.watch = startWatcher(watchEvery)
-	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
+	s.samples = startSampler(cfg.Metrics, s.catalog.Load, s.panicked)
 	s.shared = newShared(s, &cfg)
 	s.router = s.routes(true, !cfg.AdminApart)
 	s.adminRouter = s.routes(false, true)
