@@ -270,6 +270,7 @@ type listener struct {
 	stopBy   time.Time // written before stopping is set
 	stopping atomic.Bool
 	once     sync.Once
+	trouble  acceptTrouble
 }
 
 // Accept returns the next connection, or io.EOF after stop.
@@ -282,11 +283,12 @@ func (l *listener) Accept() (net.Conn, error) {
 		if l.stopping.Load() {
 			if !hasBacklog(l.Listener) || time.Now().After(l.stopBy) {
 				_ = l.Close()
+				l.trouble.drop()
 				return nil, io.EOF
 			}
 			_ = l.Listener.(deadliner).SetDeadline(l.stopBy) // takes back the one that stop set
 		}
-		nc, err := l.Listener.Accept()
+		nc, err := l.next()
 		if err != nil {
 			if l.stopping.Load() && !errors.Is(err, net.ErrClosed) {
 				continue

@@ -99,8 +99,14 @@ func (p *decodePool) took(d time.Duration) {
 }
 
 // takes is how many images a second the models can take together; 0 unless it is known of all.
-func (s *Server) takes() float64 {
-	sum := 0.0
+func (s *Server) takes() (sum float64) {
+	// It is asked while a place of the decode pool is given back, which must not fail.
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked("", v)
+			sum = 0
+		}
+	}()
 	for _, m := range s.catalog.Load().models {
 		if m.Rate == nil {
 			return 0

@@ -19,7 +19,8 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
 	ex := &exchange{start: time.Now()}
 	defer func() {
 		if r := recover(); r != nil {
-			s.logPanic(ex.id, r)
+			s.panicked(ex.id, r)
+			ex.lease.release()
 			status = fasthttp.StatusContinue // The handler will say so better.
 		}
 	}()

@@ -41,7 +41,7 @@ func (s *Server) infer(ctx context.Context, id string, l lease, f encoding, data
 	}
 	begin := time.Now()
 	a := s.inferUntraced(ctx, id, l, f, data, p)
-	s.traceInference(ctx, begin, &a)
+	s.traceInference(ctx, id, begin, &a)
 	return a
 }
 
@@ -81,7 +81,7 @@ func (s *Server) makeReady(ctx context.Context, id string, l lease, f encoding, 
 	making := f == encoded && l.Refusal != nil
 	defer func() {
 		if v := recover(); v != nil {
-			s.logPanic(id, v)
+			s.panicked(id, v)
 			err = errPanic
 		}
 		if making && err != nil {
@@ -116,7 +116,7 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			s.logPanic(r.id, v)
+			s.panicked(r.id, v)
 			a = inference{err: errPanic}
 		}
 		x.done(&a)

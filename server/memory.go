@@ -47,7 +47,7 @@ func (s *Server) RefusedForMemory() {
 // Limit bounds the connections of another front end's listener as the server's own are, each kind by itself. What is too much is
 // closed without a word. The listener returned owns ln.
 func (s *Server) Limit(ln net.Listener) net.Listener {
-	return &listener{Listener: ln, set: newConnSet(&s.cfg), reject: func(nc net.Conn, e *apiError) {
+	return &listener{Listener: ln, set: newConnSet(&s.cfg), trouble: s.newTrouble(), reject: func(nc net.Conn, e *apiError) {
 		s.cfg.Metrics.reject(nil, e.reason)
 		_ = nc.Close()
 	}}

@@ -33,6 +33,7 @@ type Metrics struct {
 	trafficMetrics
 	cacheMetrics
 	limits   limitMetrics
+	faults   faultMetrics
 	inflight inflight
 
 	stats   sync.Map // *statistics by [2]string{name, version}
@@ -72,6 +73,7 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 	m.cacheMetrics = newCacheMetrics()
 	m.cacheMetrics.register(r)
 	m.limits.register(r)
+	m.faults.register(r)
 	m.nobody.shards = newShards()
 	r.MustRegister(newRecordMetrics(m), m.rejected, m.predictions, m.batches, m.batchSize, m.queueDepth,
 		m.loadTime, m.info, m.loads, m.inflight.gauge(),

@@ -31,7 +31,15 @@ type PredictionLog interface {
 }
 
 // inferLogged is infer for image imageNo of ex's request, -1 for its only one, whose answer is put into the prediction log.
-func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f encoding, data []byte, p batching.Priority) inference {
+//
+// An image of several has a goroutine of its own, so a panic ends here.
+func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f encoding, data []byte, p batching.Priority) (a inference) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(ex.id, v)
+			a = inference{err: errPanic}
+		}
+	}()
 	if s.cfg.PredictionLog == nil {
 		return s.infer(ctx, ex.id, ex.lease, f, data, p)
 	}
@@ -39,7 +47,7 @@ func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f e
 	if imageNo >= 0 {
 		id, list = ex.id+"-"+strconv.Itoa(imageNo), ex.id
 	}
-	a := s.infer(ctx, id, ex.lease, f, data, p)
+	a = s.infer(ctx, id, ex.lease, f, data, p)
 	if a.err == nil {
 		s.logAnswer(id, list, ex.model, &a)
 	}
@@ -50,6 +58,7 @@ func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f e
 var loggedAnswers = sync.Pool{New: func() any { return new(monitor.Answer) }}
 
 func (s *Server) logAnswer(id, list string, m *served, a *inference) {
+	defer s.contain(id)
 	if wanted, _ := s.cfg.PredictionLog.Wants(id); !wanted {
 		return
 	}

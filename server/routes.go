@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"runtime/debug"
 	"time"
 
 	"github.com/fasthttp/router"
@@ -69,7 +68,7 @@ func (s *Server) serveRequest(ctx *fasthttp.RequestCtx, dispatch fasthttp.Reques
 	defer func() {
 		r := recover()
 		if r != nil { // fasthttp would let it end the process
-			s.logPanic(ex.id, r)
+			s.panicked(ex.id, r)
 			ctx.Response.Reset()
 			s.writeError(ctx, errPanic)
 		}
@@ -84,10 +83,6 @@ func (s *Server) serveRequest(ctx *fasthttp.RequestCtx, dispatch fasthttp.Reques
 	dispatch(ctx)
 }
 
-func (s *Server) logPanic(id string, value any) {
-	s.log.Error("panic while serving; the request was answered 500", zap.String("request_id", id), zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
-}
-
 // requestIDOf returns the request's id, and whether the caller gave it.
 func requestIDOf(ctx *fasthttp.RequestCtx) (id string, given bool) {
 	if id := oip.PeekCanonical(&ctx.Request.Header, "X-Request-Id"); saneRequestID(id) {
@@ -99,6 +94,7 @@ func requestIDOf(ctx *fasthttp.RequestCtx) (id string, given bool) {
 // finish sets the headers that every reply carries, counts the request and logs it.
 func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 	s.cfg.Metrics.inflight.Dec()
+	defer ex.lease.release()
 	ex.timing.total = time.Since(ex.start)
 	s.setCommonHeaders(ctx, ex)
 	status := ctx.Response.StatusCode()
@@ -108,7 +104,6 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 		s.endSpan(ctx, ex, status)
 	}
 	s.logRequest(ctx, ex, status)
-	ex.lease.release()
 }
 
 // Headers of every reply, in the form that SetCanonical takes, which spares fasthttp to make it.
@@ -136,6 +131,7 @@ func (s *Server) setCommonHeaders(ctx *fasthttp.RequestCtx, ex *exchange) {
 
 // logRequest logs a request, of which ctx is nil if it did not come by HTTP: as an error when it was our fault, as a warning when it was slow, else for debugging.
 func (s *Server) logRequest(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
+	defer s.contain(ex.id)
 	if s.cfg.AccessLog != nil {
 		s.cfg.AccessLog.note(ctx, ex, status, s.cfg.SlowRequest)
 	}

@@ -18,11 +18,12 @@ const (
 // reading a second. What a second holds is its difference to the one before, with the histogram of its latencies, so that the
 // quantiles of any number of seconds can be had from their sum.
 type sampler struct {
-	metrics *Metrics
-	models  func() *catalog
-	started time.Time
-	done    chan struct{}
-	wg      sync.WaitGroup
+	metrics  *Metrics
+	models   func() *catalog
+	panicked func(requestID string, value any)
+	started  time.Time
+	done     chan struct{}
+	wg       sync.WaitGroup
 
 	// Of the goroutine.
 	last time.Time
@@ -58,9 +59,9 @@ type queueSample struct {
 	inFlight int // images that a runner has
 }
 
-func startSampler(m *Metrics, models func() *catalog) *sampler {
+func startSampler(m *Metrics, models func() *catalog, panicked func(string, any)) *sampler {
 	now := time.Now()
-	s := &sampler{metrics: m, models: models, started: now, last: now, done: make(chan struct{}), each: map[*statistics]*totals{}}
+	s := &sampler{metrics: m, models: models, panicked: panicked, started: now, last: now, done: make(chan struct{}), each: map[*statistics]*totals{}}
 	s.was = m.readings(func(_, _ string, of *statistics) { // they may have served another server
 		t := new(totals)
 		t.addStatistics(of)
@@ -101,7 +102,7 @@ func (s *sampler) take(now time.Time) {
 		if was == nil {
 			was = new(totals)
 		}
-		m := modelSample{name: name, version: version, figures: t.since(was), queue: queueOf(c.find(name, version), &of.tally)}
+		m := modelSample{name: name, version: version, figures: t.since(was), queue: s.queueOf(c.find(name, version), &of.tally)}
 		next.queue.add(m.queue)
 		if !m.quiet() || m.queue.peak > 0 || m.queue.inFlight > 0 {
 			next.models = append(next.models, m)
@@ -116,8 +117,13 @@ func (s *sampler) take(now time.Time) {
 }
 
 // queueOf reads a queue. m is nil while the version does not serve.
-func queueOf(m *served, t *tally) queueSample {
-	q := queueSample{depth: int(t.depth.Load()), peak: t.takePeak()}
+func (s *sampler) queueOf(m *served, t *tally) (q queueSample) {
+	defer func() {
+		if v := recover(); v != nil { // of QueueStats; this goroutine is nobody's request
+			s.panicked("", v)
+		}
+	}()
+	q = queueSample{depth: int(t.depth.Load()), peak: t.takePeak()}
 	if m != nil && m.QueueStats != nil {
 		st := m.QueueStats()
 		q.limit, q.inFlight = st.Limit, st.InFlight

@@ -85,7 +85,7 @@ func Open(cfg Config) (*Server, error) {
 	}
 	s.decoders = startDecodeCrew(cfg.DecodeWorkers)
 	s.watch = startWatcher(watchEvery)
-	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
+	s.samples = startSampler(cfg.Metrics, s.catalog.Load, s.panicked)
 	s.shared = newShared(s, &cfg)
 	s.router = s.routes(true, !cfg.AdminApart)
 	s.adminRouter = s.routes(false, true)
@@ -178,7 +178,7 @@ func (s *Server) register(ln net.Listener) (*listener, error) {
 	if s.closed.Load() || s.draining.Load() {
 		return nil, errServerClosed
 	}
-	l := &listener{Listener: ln, set: s.conns, tls: s.cfg.TLS, reject: s.rejectConn}
+	l := &listener{Listener: ln, set: s.conns, tls: s.cfg.TLS, reject: s.rejectConn, trouble: s.newTrouble()}
 	s.listeners = append(s.listeners, l)
 	s.serving.Add(1)
 	return l, nil

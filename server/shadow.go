@@ -137,7 +137,7 @@ func (s *Server) shadow(id string, sh *shadowing, x *shadowed, data []byte) {
 func (s *Server) askShadow(ctx context.Context, id string, sh *shadowing, x *shadowed, data []byte) (r batching.Result[[]float32], err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logPanic(id, v)
+			s.panicked(id, v)
 			err = errPanic
 		}
 	}()

@@ -39,6 +39,7 @@ func isProbe(ctx *fasthttp.RequestCtx) bool {
 
 // startSpan begins the span of an HTTP request.
 func (s *Server) startSpan(ctx *fasthttp.RequestCtx, ex *exchange) {
+	defer s.contain(ex.id)
 	method := string(ctx.Method())
 	parent := traceContext.Extract(context.Background(), requestHeaders{&ctx.Request.Header})
 	_, ex.span = s.tracer.Start(parent, method, // the route is not known yet
@@ -59,6 +60,7 @@ func (s *Server) startSpan(ctx *fasthttp.RequestCtx, ex *exchange) {
 
 // endSpan ends the span of an HTTP request, and tells the caller of it.
 func (s *Server) endSpan(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
+	defer s.contain(ex.id)
 	if sc := ex.span.SpanContext(); sc.IsValid() {
 		ctx.Response.Header.SetCanonical(traceResponseHeader, appendTraceParent(nil, sc))
 	}
@@ -77,11 +79,21 @@ func (s *Server) endSpan(ctx *fasthttp.RequestCtx, ex *exchange, status int) {
 
 // startSpanElsewhere begins the span of a request that another front end than HTTP has taken; ctx may carry the
 // caller's span.
-func (s *Server) startSpanElsewhere(ctx context.Context, ex *exchange) context.Context {
-	ctx, ex.span = s.tracer.Start(ctx, "inference.GRPCInferenceService/ModelInfer",
+func (s *Server) startSpanElsewhere(ctx context.Context, ex *exchange) (traced context.Context) {
+	traced = ctx
+	defer s.contain(ex.id)
+	traced, ex.span = s.tracer.Start(ctx, "inference.GRPCInferenceService/ModelInfer",
 		trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(ex.start),
 		trace.WithAttributes(attribute.String("rpc.system", "grpc"), attribute.String("rpc.service", "inference.GRPCInferenceService"), attribute.String("rpc.method", "ModelInfer")))
-	return ctx
+	return traced
+}
+
+// endSpanElsewhere ends the span of such a request.
+func (s *Server) endSpanElsewhere(ex *exchange, status int) {
+	defer s.contain(ex.id)
+	if ex.span != nil {
+		ex.closeSpan(status)
+	}
 }
 
 // closeSpan ends the exchange's span with what every front end knows of it. Only what is our own fault is an error, as
@@ -117,7 +129,8 @@ func (ex *exchange) traceID() string {
 const shortestWait = 100 * time.Microsecond
 
 // traceInference tells the stages of one image that came at begin, as children of ctx's span.
-func (s *Server) traceInference(ctx context.Context, begin time.Time, a *inference) {
+func (s *Server) traceInference(ctx context.Context, id string, begin time.Time, a *inference) {
+	defer s.contain(id)
 	if !trace.SpanFromContext(ctx).IsRecording() {
 		return
 	}

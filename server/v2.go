@@ -68,15 +68,27 @@ func (b v2) Infer(ctx context.Context, req *oip.InferRequest) (*oip.InferRespons
 		ctx = b.startSpanElsewhere(ctx, ex)
 	}
 	b.cfg.Metrics.inflight.Inc()
-	resp, err := b.inferFor(ctx, ex, caller{ex.id, who.Headers}, req)
+	resp, err := b.inferElsewhere(ctx, ex, caller{ex.id, who.Headers}, req)
 	ex.err = err
 	b.finishElsewhere(ex)
 	return resp, err
 }
 
+// inferElsewhere is inferFor for a front end that does not settle panics as serveRequest does.
+func (b v2) inferElsewhere(ctx context.Context, ex *exchange, who caller, req *oip.InferRequest) (resp *oip.InferResponse, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.panicked(ex.id, v)
+			resp, err = nil, errPanic
+		}
+	}()
+	return b.inferFor(ctx, ex, who, req)
+}
+
 // finishElsewhere counts and logs a request that another front end than HTTP has taken.
 func (s *Server) finishElsewhere(ex *exchange) {
 	s.cfg.Metrics.inflight.Dec()
+	defer ex.lease.release()
 	ex.timing.total = time.Since(ex.start)
 	status := fasthttp.StatusOK
 	if ex.err != nil {
@@ -85,11 +97,8 @@ func (s *Server) finishElsewhere(ex *exchange) {
 		s.countRejected(ex, e)
 	}
 	s.cfg.Metrics.observeRequest(ex, status)
-	if ex.span != nil {
-		ex.closeSpan(status)
-	}
+	s.endSpanElsewhere(ex, status)
 	s.logRequest(nil, ex, status)
-	ex.lease.release()
 }
 
 // inferFor holds the model and runs the request on it. The lease is the exchange's to release.

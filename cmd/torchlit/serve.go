@@ -62,6 +62,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		return err
 	}
 	defer doors.close()
+	settings.fitConns(logger)
 	life, err := openLifecycle(ctx, settings)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"runtime/debug"
 
 	"go.uber.org/zap"
 
@@ -26,9 +25,7 @@ func startGRPC(settings serveSettings, s *server.Server, doors *doors, ln net.Li
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
 		Backend: s.Backend(), Admin: s.AuthorizePublicAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
 		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory, Enter: s.Enter, TLS: doors.grpcTLS(),
-		Panicked: func(v any) {
-			logger.Error("panic while serving gRPC; the call was answered INTERNAL", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-		},
+		Panicked: s.Panicked,
 	})}
 	go func() { f.served <- f.server.Serve(s.Limit(ln)) }()
 	logger.Info("listening for gRPC", zap.Stringer("grpc_addr", f.addr))
