@@ -45,6 +45,7 @@ func (s *Server) adminOnly(h fasthttp.RequestHandler) fasthttp.RequestHandler {
 // admit is authorizeAdmin, and tells a caller without a key how to present one.
 func (s *Server) admit(ctx *fasthttp.RequestCtx) error {
 	err := s.authorizeAdmin(ctx)
+	setOver(&ctx.Response.Header, err)
 	if err == errAdminKey {
 		ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, `Bearer realm="torchlit admin"`)
 	}
@@ -55,7 +56,7 @@ func (s *Server) authorizeAdmin(ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
 	if s.cfg.AdminKeys != nil {
 		authorization := string(h.Peek(fasthttp.HeaderAuthorization))
-		if key := h.Peek("X-Admin-Key"); authorization == "" && len(key) > 0 { // for clients that keep the other for a proxy
+		if key := h.Peek("X-Admin-Key"); access.Bearer(authorization) == "" && len(key) > 0 { // for clients that keep the other for a proxy
 			authorization = "Bearer " + string(key)
 		}
 		return s.AuthorizeAdmin(ctx.RemoteAddr(), authorization)
@@ -93,7 +94,7 @@ func (s *Server) AuthorizeAdmin(remote net.Addr, authorization string) error {
 	case errors.Is(err, access.ErrWrongKey):
 		return errAdminWrongKey
 	}
-	return whyNoLeave(err)
+	return &noLeave{whyNoLeave(err), err}
 }
 
 // errAdminApart is for who asks for an admin route where there are none.

@@ -67,11 +67,19 @@ func (s *Server) refuseKey(ctx *fasthttp.RequestCtx, err error) {
 	if e == errKeyUnknown {
 		h.Set(fasthttp.HeaderWWWAuthenticate, `Bearer realm="torchlit", error="invalid_token"`)
 	}
+	setOver(h, err)
+	if over, ok := errors.AsType[*access.RateError](err); ok {
+		exchangeOf(ctx).key = over.Grant.Name()
+	}
+	s.writeError(ctx, e)
+}
+
+// setOver tells who is over a limit of his key when to come again.
+func setOver(h *fasthttp.ResponseHeader, err error) {
 	if over, ok := errors.AsType[*access.RateError](err); ok {
 		setRate(h, over.Grant)
 		h.Set(fasthttp.HeaderRetryAfter, wholeSeconds(over.After))
 	}
-	s.writeError(ctx, e)
 }
 
 // whyNoLeave is what the caller is told of an error of package access.

@@ -108,13 +108,14 @@ func TestAPIKeys(t *testing.T) {
 
 	// The log names the caller, and nothing that is served or logged has a key.
 	text := new(strings.Builder)
-	named := false
+	named := map[string]bool{}
 	for _, e := range logs.All() {
-		fmt.Fprintln(text, e.Message, e.ContextMap())
-		named = named || e.ContextMap()["key"] == "caller0"
+		fields := e.ContextMap()
+		fmt.Fprintln(text, e.Message, fields)
+		named[fmt.Sprint(fields["key"], " ", fields["status"])] = true
 	}
-	if !named {
-		t.Error("the log does not name the caller")
+	if !named["caller0 200"] || !named["caller1 429"] {
+		t.Errorf("the log does not name the callers: %v", named)
 	}
 	for _, path := range []string{"/metrics", "/v1/stats", "/v1/models", "/v2"} {
 		text.Write(h.with("GET", path, nil).body)
@@ -257,5 +258,27 @@ func TestKeysElsewhere(t *testing.T) {
 	}
 	if err := h.AuthorizeAdmin(fakeConn{}.RemoteAddr(), "Bearer sesame-sesame-sesame"); err != nil {
 		t.Error(err)
+	}
+}
+
+// An administrator's key may come beside an Authorization that is a proxy's, and has its limits told like another.
+func TestAdminKeys(t *testing.T) {
+	admins, keys := keyFile(t, "", "rate=0.01 burst=1")
+	h := open(t, Config{AdminKeys: admins, Repository: fakeRepository{}})
+	const load = "/v2/repository/models/colours/load"
+	for _, headers := range [][]string{
+		{"Authorization", "Bearer " + keys[0]}, {"X-Admin-Key", keys[0]}, {"X-Admin-Key", keys[0], "Authorization", "Basic cHJveHk6cHJveHk="},
+	} {
+		if r := h.with("POST", load, nil, headers...); r.answer(t).Code != "model_not_found" { // admitted, to a repository without any
+			t.Errorf("%v: got %d %s", headers, r.status, r.body)
+		}
+	}
+	if r := h.with("POST", load, nil, "X-Admin-Key", keys[1]); r.answer(t).Code != "model_not_found" {
+		t.Errorf("got %d %s", r.status, r.body)
+	}
+	r := h.with("POST", load, nil, "X-Admin-Key", keys[1])
+	wantCode(t, r, 429, "rate_limited")
+	if r.header.Get("Retry-After") == "" || r.header.Get("RateLimit-Remaining") != "0" {
+		t.Errorf("got %v", r.header)
 	}
 }

@@ -20,13 +20,15 @@ type Files struct {
 // Look notes how the files are. It comes before they are read, so that a change in between is not missed.
 func Look(paths ...string) *Files { return &Files{paths, look(paths)} }
 
-// Watch calls changed, from one goroutine, whenever one of the files is another than before: replaced, rewritten, gone or there again. It
-// returns what ends that; changed is not called any more when end has returned.
-func (f *Files) Watch(every time.Duration, changed func()) (end func()) {
+// Watch calls changed, from one goroutine, whenever one of the files is another than before: replaced, rewritten, gone or there again. After an
+// error it calls it again each time it looks, because what was in the way may be nothing of the files, such as a want of descriptors; a key
+// that was taken out must not stay good for that. It returns what ends that; changed is not called any more when end has returned.
+func (f *Files) Watch(every time.Duration, changed func() error) (end func()) {
 	before, paths := f.were, f.paths
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		var failed error
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
@@ -36,9 +38,9 @@ func (f *Files) Watch(every time.Duration, changed func()) (end func()) {
 			case <-tick.C:
 			}
 			now := look(paths)
-			if !same(before, now) {
+			if failed != nil || !same(before, now) {
 				before = now
-				changed()
+				failed = changed()
 			}
 		}
 	})
@@ -46,6 +48,22 @@ func (f *Files) Watch(every time.Duration, changed func()) (end func()) {
 		close(quit)
 		wg.Wait()
 	})
+}
+
+// Told is a changed for Watch: it reads, and tells of what comes of it, but of the same failure only once.
+func Told(read func() error, tell func(error)) func() error {
+	last := ""
+	return func() error {
+		err := read()
+		if err == nil || err.Error() != last {
+			tell(err)
+		}
+		last = ""
+		if err != nil {
+			last = err.Error()
+		}
+		return err
+	}
 }
 
 func look(paths []string) []os.FileInfo {

@@ -64,9 +64,7 @@ func open(path string, plain bool, changed func(error)) (*Keys, error) {
 	if err := k.read(); err != nil {
 		return nil, err
 	}
-	k.end = before.Watch(reload.Every, func() {
-		changed(k.read())
-	})
+	k.end = before.Watch(reload.Every, reload.Told(k.read, changed))
 	return k, nil
 }
 

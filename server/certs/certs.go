@@ -36,7 +36,7 @@ func Open(files Files, changed func(error)) (*Certs, error) {
 	if err := c.read(); err != nil {
 		return nil, err
 	}
-	c.end = before.Watch(reload.Every, func() { changed(c.read()) })
+	c.end = before.Watch(reload.Every, reload.Told(c.read, changed))
 	return c, nil
 }
 

@@ -48,10 +48,19 @@ func first(md metadata.MD, key string) string {
 
 // keyOf is the API key that the metadata bring.
 func keyOf(h headers) string {
-	if scheme, key, ok := strings.Cut(h.Get("authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(key)
+	if key := bearer(h.Get("authorization")); key != "" {
+		return key
 	}
 	return h.Get("x-api-key")
+}
+
+// bearer takes the key out of "Bearer <key>", "" if it is something else.
+func bearer(authorization string) string {
+	scheme, key, ok := strings.Cut(authorization, " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(key)
 }
 
 // ModelInfer implements pb.GRPCInferenceServiceServer.

@@ -138,7 +138,7 @@ func (s *service) RepositoryModelUnload(ctx context.Context, req *pb.RepositoryM
 func (s *service) admit(ctx context.Context) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	authorization := first(md, "authorization")
-	if key := first(md, "x-admin-key"); authorization == "" && key != "" {
+	if key := first(md, "x-admin-key"); bearer(authorization) == "" && key != "" {
 		authorization = "Bearer " + key
 	}
 	p, ok := peer.FromContext(ctx)
