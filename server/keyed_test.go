@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -41,22 +40,6 @@ func keyFile(t testing.TB, options ...string) (*access.Keys, []string) {
 	return k, keys
 }
 
-func (h *harness) with(method, path string, body []byte, headers ...string) reply {
-	h.t.Helper()
-	req, err := http.NewRequest(method, "http://torchlit"+path, bytes.NewReader(body))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	r, err := h.send(req)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	return r
-}
-
 // Who asks for an answer presents a key, by whichever protocol; what says nothing of pictures stays open.
 func TestAPIKeys(t *testing.T) {
 	api, keys := keyFile(t, "", "rate=0.001 burst=2", "expires=2001-01-01")
@@ -71,29 +54,29 @@ func TestAPIKeys(t *testing.T) {
 		{"/v2/models/colours/versions/1/infer", "Inference-Header-Content-Length", "0"},
 	}
 	for _, a := range asks {
-		r := h.with("POST", a.path, image, a.header, a.value)
+		r := h.ask("POST", a.path, image, a.header, a.value)
 		wantCode(t, r, 401, "key_needed")
 		if got := r.header.Get("WWW-Authenticate"); got != `Bearer realm="torchlit"` {
 			t.Errorf("%s: the challenge is %q", a.path, got)
 		}
-		wantCode(t, h.with("POST", a.path, image, a.header, a.value, "Authorization", "Bearer "+keys[0]+"x"), 401, "key_unknown")
-		wantCode(t, h.with("POST", a.path, image, a.header, a.value, "Authorization", "Bearer "+keys[2]), 401, "key_unknown")
-		wantCode(t, h.with("POST", a.path, image, a.header, a.value, "Authorization", "Bearer sesame-sesame-sesame"), 401, "key_unknown")
+		wantCode(t, h.ask("POST", a.path, image, a.header, a.value, "Authorization", "Bearer "+keys[0]+"x"), 401, "key_unknown")
+		wantCode(t, h.ask("POST", a.path, image, a.header, a.value, "Authorization", "Bearer "+keys[2]), 401, "key_unknown")
+		wantCode(t, h.ask("POST", a.path, image, a.header, a.value, "Authorization", "Bearer sesame-sesame-sesame"), 401, "key_unknown")
 		for _, auth := range [][2]string{{"Authorization", "Bearer " + keys[0]}, {"X-Api-Key", keys[0]}} {
-			if r := h.with("POST", a.path, image, a.header, a.value, auth[0], auth[1]); r.status != 200 {
+			if r := h.ask("POST", a.path, image, a.header, a.value, auth[0], auth[1]); r.status != 200 {
 				t.Errorf("%s: got %d %s", a.path, r.status, r.body)
 			}
 		}
 	}
 	for _, path := range []string{"/", "/dashboard", "/docs", "/openapi.json", "/v1/models", "/v1/stats", "/v2", "/v2/health/ready", "/healthz", "/readyz", "/metrics"} {
-		if r := h.with("GET", path, nil); r.status != 200 {
+		if r := h.ask("GET", path, nil); r.status != 200 {
 			t.Errorf("%s: got %d %s", path, r.status, r.body)
 		}
 	}
-	wantCode(t, h.with("POST", "/v2/repository/models/colours/load", nil, "Authorization", "Bearer "+keys[0]), 403, "admin_key_wrong")
+	wantCode(t, h.ask("POST", "/v2/repository/models/colours/load", nil, "Authorization", "Bearer "+keys[0]), 403, "admin_key_wrong")
 
 	// A rate is told of, and kept to.
-	ask := func() reply { return h.with("POST", "/v1/classify", image, "Authorization", "Bearer "+keys[1]) }
+	ask := func() reply { return h.ask("POST", "/v1/classify", image, "Authorization", "Bearer "+keys[1]) }
 	for left := 1; left >= 0; left-- {
 		r := ask()
 		if r.status != 200 || r.header.Get("RateLimit-Limit") != "2" || r.header.Get("RateLimit-Remaining") != fmt.Sprint(left) || r.header.Get("RateLimit-Reset") == "" {
@@ -118,7 +101,7 @@ func TestAPIKeys(t *testing.T) {
 		t.Errorf("the log does not name the callers: %v", named)
 	}
 	for _, path := range []string{"/metrics", "/v1/stats", "/v1/models", "/v2"} {
-		text.Write(h.with("GET", path, nil).body)
+		text.Write(h.ask("GET", path, nil).body)
 	}
 	for _, secret := range append(keys, "sesame") {
 		if i := strings.LastIndexByte(secret, '_'); strings.Contains(text.String(), secret[i+1:]) {
@@ -153,14 +136,14 @@ func TestCORS(t *testing.T) {
 	f := func(origins []string, origin, allowed string) {
 		t.Helper()
 		h := open(t, Config{CORSOrigins: origins})
-		r := h.with("POST", "/v1/classify", []byte("no image"), "Origin", origin)
+		r := h.ask("POST", "/v1/classify", []byte("no image"), "Origin", origin)
 		if got := r.header.Get("Access-Control-Allow-Origin"); got != allowed {
 			t.Errorf("%v: %q may read: %q; want %q", origins, origin, got, allowed)
 		}
 		if vary := r.header.Get("Vary"); (vary == "Origin") != (origins != nil) {
 			t.Errorf("%v: Vary is %q", origins, vary)
 		}
-		r = h.with("OPTIONS", "/v1/classify", nil, "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
+		r = h.ask("OPTIONS", "/v1/classify", nil, "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
 		if got := r.header.Get("Access-Control-Allow-Headers"); r.status != 204 || strings.Contains(got, "Authorization") != (allowed != "") {
 			t.Errorf("%v: the preflight of %q got %d %v", origins, origin, r.status, r.header)
 		}
@@ -219,7 +202,7 @@ func TestAdminApart(t *testing.T) {
 func TestSecurityHeaders(t *testing.T) {
 	h := open(t, Config{})
 	for _, page := range []string{"/", "/dashboard", "/docs"} {
-		r := h.with("GET", page, nil)
+		r := h.ask("GET", page, nil)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
 			"Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
@@ -269,14 +252,14 @@ func TestAdminKeys(t *testing.T) {
 	for _, headers := range [][]string{
 		{"Authorization", "Bearer " + keys[0]}, {"X-Admin-Key", keys[0]}, {"X-Admin-Key", keys[0], "Authorization", "Basic cHJveHk6cHJveHk="},
 	} {
-		if r := h.with("POST", load, nil, headers...); r.answer(t).Code != "model_not_found" { // admitted, to a repository without any
+		if r := h.ask("POST", load, nil, headers...); r.answer(t).Code != "model_not_found" { // admitted, to a repository without any
 			t.Errorf("%v: got %d %s", headers, r.status, r.body)
 		}
 	}
-	if r := h.with("POST", load, nil, "X-Admin-Key", keys[1]); r.answer(t).Code != "model_not_found" {
+	if r := h.ask("POST", load, nil, "X-Admin-Key", keys[1]); r.answer(t).Code != "model_not_found" {
 		t.Errorf("got %d %s", r.status, r.body)
 	}
-	r := h.with("POST", load, nil, "X-Admin-Key", keys[1])
+	r := h.ask("POST", load, nil, "X-Admin-Key", keys[1])
 	wantCode(t, r, 429, "rate_limited")
 	if r.header.Get("Retry-After") == "" || r.header.Get("RateLimit-Remaining") != "0" {
 		t.Errorf("got %v", r.header)

@@ -69,7 +69,7 @@ func TestNoConnection(t *testing.T) {
 		{"/v2/models/" + url.PathEscape(target) + "/infer", "application/json", `{}`},
 		{"/v2/repository/models/colours/load", "application/json", `{"parameters":{"config":"{\"path\":\"` + target + `\"}","file:1/model.pt":"` + target + `"}}`},
 	} {
-		r := h.with("POST", b.path, []byte(b.body), "Content-Type", b.kind, "Authorization", "Bearer sesame-sesame-sesame", "Referer", target, "X-Forwarded-Host", ln.Addr().String())
+		r := h.ask("POST", b.path, []byte(b.body), "Content-Type", b.kind, "Authorization", "Bearer sesame-sesame-sesame", "Referer", target, "X-Forwarded-Host", ln.Addr().String())
 		if r.status == 200 && !strings.Contains(b.path, "load") {
 			t.Errorf("%s with %s was answered: %s", b.path, b.body, r.body)
 		}
