@@ -205,7 +205,7 @@ async def afails(words, call):
     try:
         await call
     except InferenceServerException as e:
-        assert words in str(e), (words, str(e))
+        assert any(w in str(e) for w in ([words] if isinstance(words, str) else words)), (words, str(e))
         return
     raise AssertionError(f"no error with {words!r}")
 
@@ -229,7 +229,8 @@ async def asynchronous():
             x, want = uint8(100)
             same((await c.infer(M, [x], compression_algorithm=compression)).as_numpy("probabilities"), want)
         await afails("There is no model", c.infer("nobody", [uint8(1)[0]]))
-        await afails("DEADLINE_EXCEEDED", c.infer("slow", [uint8(1)[0]], client_timeout=0.2))
+        # Both ends keep the deadline; which one's word comes first on a busy machine is nobody's promise.
+        await afails(("DEADLINE_EXCEEDED", "CANCELLED"), c.infer("slow", [uint8(1)[0]], client_timeout=0.2))
 
         async def requests():
             for i in range(20):
