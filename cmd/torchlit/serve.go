@@ -70,6 +70,8 @@ type serveSettings struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 	MaxTimeout        time.Duration `yaml:"max_timeout" help:"longest deadline that a request may ask for"`
 
+	MemoryLimit int `yaml:"memory_limit" help:"bytes that the process may take, beyond which it refuses; 0 for the limit of its container, negative for none"`
+
 	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, behind sockets that this one holds, and start it anew when it crashes; SIGUSR2 replaces it without a gap"`
 	ReadyTimeout time.Duration `yaml:"ready_timeout" help:"with --supervise, how long a server that replaces another may take to be ready"`
 	ReusePort    bool          `yaml:"reuse_port" help:"let several processes listen on one port (SO_REUSEPORT), each from when its models are loaded"`
@@ -178,6 +180,11 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer doors.close()
 	settings.fitConns(logger)
+	memory, err := openMemory(&settings, logger)
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
 	life, err := openLifecycle(ctx, settings)
 	if err != nil {
 		return err
@@ -187,8 +194,9 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	registry := prometheus.NewRegistry()
 	life.register(registry)
 	registerNativeMetrics(registry)
+	registerMemoryMetrics(registry, memory)
 	metrics := server.NewMetrics(registry)
-	models := newServedModels(settings, metrics, logger)
+	models := newServedModels(settings, metrics, memory, logger)
 	traffic, err := settings.traffic()
 	if err != nil {
 		return err
@@ -213,6 +221,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
 	}
 	settings.limit(&cfg)
+	cfg.Room = memory.Admit
 	doors.guard(&cfg, &settings)
 	watching.watch(&cfg)
 	endProfiling, err := startProfiling(settings.PprofAddr, logger)
