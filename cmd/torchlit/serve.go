@@ -207,6 +207,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer watching.close()
 	registerLogMetrics(registry, watching.predictions)
+	watching.register(registry)
 	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
