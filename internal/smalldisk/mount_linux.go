@@ -1,4 +1,3 @@
-// Package smalldisk gives tests a disk that is soon full.
 package smalldisk
 
 import (
@@ -67,6 +66,14 @@ func (d *Disk) Free() int64 {
 		d.t.Fatal(err)
 	}
 	return int64(st.Bavail) * st.Bsize
+}
+
+// Resize makes the disk hold so many bytes.
+func (d *Disk) Resize(bytes int64) {
+	d.t.Helper()
+	if err := unix.Mount("smalldisk", d.Dir, "tmpfs", unix.MS_REMOUNT, fmt.Sprintf("size=%d", bytes)); err != nil {
+		d.t.Fatalf("cannot mount %q anew: %v", d.Dir, err)
+	}
 }
 
 // ReadOnly makes the disk refuse what is written from now on, as a kernel does that has met an error of it; or takes that back. The

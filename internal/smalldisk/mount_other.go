@@ -1,6 +1,5 @@
 //go:build !linux
 
-// Package smalldisk gives tests a disk that is soon full.
 package smalldisk
 
 import "testing"
@@ -19,6 +18,9 @@ func (d *Disk) Fill() (free func()) { return nil }
 
 // Free is never called.
 func (d *Disk) Free() int64 { return 0 }
+
+// Resize is never called.
+func (d *Disk) Resize(int64) {}
 
 // ReadOnly is never called.
 func (d *Disk) ReadOnly(bool) {}
