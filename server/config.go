@@ -81,6 +81,11 @@ type Config struct {
 	// more than all of it is refused with 413. Default 512 MiB.
 	DecodeMemory int64
 
+	// Room reports whether the process may take n bytes more before it meets a limit of its memory, where promised bytes were granted
+	// to requests under way. What does not fit is refused with 503. It is asked several times a request and must not wait. Default nil:
+	// there is room.
+	Room func(promised, n int64) bool
+
 	// MaxConns bounds the open connections; one more is told 503 and closed. Default 8192.
 	MaxConns int
 

@@ -40,6 +40,7 @@ var (
 	errDecodeLate = errors.New("the images that wait for a decode worker leave no time before the deadline")
 	errPanic      = errors.New("panic while serving")
 	errBodyMemory = errors.New("the bodies of other requests take all of the memory for them")
+	errPressure   = errors.New("the process is near the limit of its memory")
 	errAllGone    = errors.New("nobody waits for the answer any more")
 )
 
@@ -66,6 +67,7 @@ var errorTable = []struct {
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},
 	{errDecodeLate, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: the images that wait to be decoded leave this request no time before its deadline. Try again shortly.", "decode_backlog"}},
 	{errBodyMemory, apiError{fasthttp.StatusServiceUnavailable, "no_memory", "The server is busy: it holds as much of other requests as it may. Try again shortly.", "body_memory"}},
+	{errPressure, apiError{fasthttp.StatusServiceUnavailable, "no_memory", "The server is busy: it is near the limit of its memory. Try again shortly.", "memory_pressure"}},
 	{batching.ErrDraining, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server is shutting down. Try again shortly.", "draining"}},
 	{batching.ErrNoRunner, apiError{fasthttp.StatusServiceUnavailable, "model_failed", "The model cannot run at the moment. Try again later.", "no_runner"}},
 	{ErrModelFailed, apiError{fasthttp.StatusInternalServerError, "model_failed_on_input", "The model's own code failed on this image; others are answered. The log has the details under this request's id.", ""}},

@@ -29,17 +29,39 @@ func (b *byteBudget) Fits(n int64) bool { return b.used.Load()+n <= b.limit }
 // Add counts n bytes more, or less, whether they fit or not.
 func (b *byteBudget) Add(n int64) { b.used.Add(n) }
 
-// RequestMemory is Config.BodyMemory, for another front end that reads requests.
+// room reports whether n bytes more may be taken, beside all that requests hold.
+func (s *Server) room(n int64) bool {
+	return s.cfg.Room == nil || s.cfg.Room(s.bodies.used.Load()+s.decoding.Used(), n)
+}
+
+// guardDecoding is asked before a picture's memory is taken. The body that it came in is counted.
+func (s *Server) guardDecoding(n int64) error {
+	if s.room(n) {
+		return nil
+	}
+	return errPressure
+}
+
+// requestMemory is the budget of bodies, and of the process.
+type requestMemory struct{ *Server }
+
+func (m requestMemory) Fits(n int64) bool { return m.bodies.Fits(n) && m.room(n) }
+func (m requestMemory) Add(n int64)       { m.bodies.Add(n) }
+
+// RequestMemory is Config.BodyMemory and Room, for another front end that reads requests.
 func (s *Server) RequestMemory() interface {
 	Fits(n int64) bool
 	Add(n int64)
 } {
-	return &s.bodies
+	return requestMemory{s}
 }
 
 // RefusedForMemory counts a request that such a front end has turned away.
 func (s *Server) RefusedForMemory() {
 	e := public(errBodyMemory)
+	if s.bodies.Fits(1) {
+		e = public(errPressure)
+	}
 	s.countRejected(nil, e)
 	s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
 }

@@ -51,6 +51,8 @@ func (s *Server) admissible(announced int) error {
 		return s.readError(fasthttp.ErrBodyTooLarge)
 	case !s.bodies.Fits(int64(announced)):
 		return errBodyMemory
+	case !s.room(int64(max(announced, 0))):
+		return errPressure
 	}
 	return nil
 }
@@ -79,8 +81,8 @@ func (s *Server) read(stream io.Reader, ex *exchange, announced int, c *conn) er
 		}
 		n, err := stream.Read(b[len(b):min(cap(b), len(b)+receiveStep)])
 		b = b[:len(b)+n]
-		if !s.charge(ex, len(b)) {
-			return errBodyMemory
+		if err := s.charge(ex, len(b)); err != nil {
+			return err
 		}
 		switch {
 		case len(b) > most:
@@ -110,16 +112,19 @@ func grown(b []byte, most int) []byte {
 }
 
 // charge makes ex pay for n bytes of body, in steps; small bodies go free.
-func (s *Server) charge(ex *exchange, n int) bool {
+func (s *Server) charge(ex *exchange, n int) error {
 	if n <= smallBody || int64(n) <= ex.charged {
-		return true
+		return nil
 	}
 	more := (int64(n) - ex.charged + receiveStep - 1) / receiveStep * receiveStep
+	if !s.room(more) {
+		return errPressure
+	}
 	if !s.bodies.take(more) {
-		return false
+		return errBodyMemory
 	}
 	ex.charged += more
-	return true
+	return nil
 }
 
 // release gives back what ex holds of a body. Nothing of it may be touched afterwards.

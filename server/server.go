@@ -70,6 +70,7 @@ func Open(cfg Config) (*Server, error) {
 		traffic: map[string]*traffic{},
 		shadows: newShadows(cfg.MaxShadows),
 	}
+	s.decoding.Guard(s.guardDecoding)
 	cfg.Metrics.limits.of.Store(s)
 	s.decode = newDecodePool(cfg.DecodeWorkers, cfg.MaxDecodeQueue, s.takes)
 	s.protocol = s.newProtocol()

@@ -150,6 +150,7 @@ func (c *CSV) rewrite(keys []string, rows []row) error {
 	}
 	tmp := c.path + ".tmp"
 	if err := os.WriteFile(tmp, encode(table), 0o644); err != nil {
+		os.Remove(tmp)
 		return fmt.Errorf("cannot write metrics: %w", err)
 	}
 	if err := os.Rename(tmp, c.path); err != nil {

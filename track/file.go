@@ -13,6 +13,7 @@ import (
 func WriteFile(path string, data []byte) error {
 	tmp := path + ".tmp"
 	if err := os.WriteFile(tmp, data, 0o644); err != nil {
+		os.Remove(tmp)
 		return err // names the file
 	}
 	return os.Rename(tmp, path)

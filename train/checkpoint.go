@@ -2,12 +2,14 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/torchlit/torchlit/torch"
@@ -83,6 +85,9 @@ func (r *run) save() error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("cannot make the checkpoint folder: %w", err)
 	}
+	if err := sweep(dir); err != nil { // what is left of one that was cut off may be what the disk is full of
+		return err
+	}
 	all, copies := r.tensors()
 	defer func() {
 		for _, t := range copies {
@@ -90,10 +95,34 @@ func (r *run) save() error {
 		}
 	}()
 	if err := torch.TrySaveSafetensors(all, path, map[string]string{stateKey: string(state)}); err != nil {
-		return fmt.Errorf("cannot write checkpoint %q: %w; free some space, and go on with resume=%s", path, err, r.cfg.OutputDir)
+		return fmt.Errorf("cannot write checkpoint %q, which takes about %d MB: %w; %s, and go on with resume=%s", path, megabytes(all), err, remedy(err), r.cfg.OutputDir)
 	}
 	r.clock = time.Now()
 	return r.prune(dir)
+}
+
+// megabytes is how much a file of the tensors takes, rounded up. All but a few numbers have four bytes.
+func megabytes(all map[string]torch.Tensor) int64 {
+	n := int64(0)
+	for _, t := range all {
+		size := int64(1)
+		for _, side := range t.Shape() {
+			size *= side
+		}
+		n += 4 * size
+	}
+	return (n + 1e6 - 1) / 1e6
+}
+
+// remedy is what to do about an error of writing.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "free some space"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return "make its folder writable"
+	}
+	return "mend that"
 }
 
 // checkpoint is a checkpoint's open file.

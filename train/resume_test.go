@@ -124,6 +124,6 @@ func TestCheckpointThatCannotBeWritten(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(blocked, "x"), 0o755)) // no file can take this name
 	_, err := train.Run(t.Context(), cfg, train.Events{})
 	require.ErrorContains(t, err, "cannot write checkpoint")
-	require.ErrorContains(t, err, "free some space, and go on with resume="+cfg.OutputDir)
+	require.ErrorContains(t, err, "mend that, and go on with resume="+cfg.OutputDir)
 	assert.FileExists(t, filepath.Join(cfg.OutputDir, "checkpoints", "epoch=1-step=4.safetensors"))
 }

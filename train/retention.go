@@ -68,9 +68,8 @@ func (r *run) rank(name string) {
 	r.at.Best = best
 }
 
-// prune deletes the checkpoints that need not stay, and what a run that was killed in the
-// middle of writing one left.
-func (r *run) prune(dir string) error {
+// sweep deletes what a run that was killed in the middle of writing a checkpoint left.
+func sweep(dir string) error {
 	halves, err := filepath.Glob(filepath.Join(dir, ".epoch=*-step=*.safetensors.tmp-*"))
 	if err != nil {
 		return err
@@ -78,6 +77,11 @@ func (r *run) prune(dir string) error {
 	for _, path := range halves {
 		os.Remove(path)
 	}
+	return nil
+}
+
+// prune deletes the checkpoints that need not stay.
+func (r *run) prune(dir string) error {
 	found, err := list(dir)
 	if err != nil {
 		return err

@@ -20,12 +20,16 @@ type Memory struct {
 	limit int64
 	free  *semaphore.Weighted
 	used  atomic.Int64
+	guard func(n int64) error
 }
 
 // NewMemory returns a bound of so many bytes, which must be positive.
 func NewMemory(limit int64) *Memory {
 	return &Memory{limit: limit, free: semaphore.NewWeighted(limit)}
 }
+
+// Guard has f asked before n bytes are taken; its error is what comes of the picture. It must be called before the first use.
+func (m *Memory) Guard(f func(n int64) error) { m.guard = f }
 
 // Used is how many bytes are taken.
 func (m *Memory) Used() int64 { return m.used.Load() }
@@ -47,6 +51,11 @@ func (lim Limits) take(format string, n int64) (hold, error) {
 	}
 	if n > m.limit {
 		return hold{}, &decodeError{ErrTooLarge, fmt.Sprintf("cannot decode %s: it takes %d MB of memory to decode, and the limit is %d MB", format, n>>20, m.limit>>20)}
+	}
+	if m.guard != nil {
+		if err := m.guard(n); err != nil {
+			return hold{}, err
+		}
 	}
 	if err := m.free.Acquire(context.Background(), n); err != nil {
 		panic("BUG: vision: a wait without an end has ended: " + err.Error())

@@ -1,35 +1,32 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/torchlit/torchlit/server"
 )
 
-// accessLog is where the access log goes: standard output or error, or a file. Lines are written together, at the latest
-// after a second. SIGHUP opens the file anew: that is how logrotate and its like take an old one away.
+// accessLog is where the access log goes: standard output or error, or a file. Lines are written together in the
+// background, at the latest after a second. SIGHUP opens the file anew: that is how logrotate and its like take an
+// old one away.
 type accessLog struct {
 	*server.AccessLog
-	buffer *zapcore.BufferedWriteSyncer
+	lines  *lineWriter
 	file   *reopenedFile // nil for standard output and error
 	hangup chan os.Signal
 	wg     sync.WaitGroup
 }
-
-const (
-	accessLogFlush = time.Second
-	accessLogSize  = 256 << 10
-)
 
 // openAccessLog opens the log that --access-log names; it returns nil for off.
 func openAccessLog(settings serveSettings, logger *zap.Logger) (*accessLog, error) {
@@ -38,22 +35,22 @@ func openAccessLog(settings serveSettings, logger *zap.Logger) (*accessLog, erro
 		return nil, err
 	}
 	l := &accessLog{}
-	var out zapcore.WriteSyncer
+	var out io.Writer
 	switch settings.AccessLog {
 	case "", "off":
 		return nil, nil
 	case "stderr":
-		out = unsynced{os.Stderr}
+		out = os.Stderr
 	case "stdout":
-		out = unsynced{os.Stdout}
+		out = os.Stdout
 	default:
 		if l.file, err = openReopened(settings.AccessLog); err != nil {
 			return nil, fmt.Errorf("cannot open the access log: %w; name another file with --access-log", err)
 		}
 		out = l.file
 	}
-	l.buffer = &zapcore.BufferedWriteSyncer{WS: out, Size: accessLogSize, FlushInterval: accessLogFlush}
-	l.AccessLog = server.NewAccessLog(l.buffer, first, every)
+	l.lines = newLineWriter(out, "the access log", logger)
+	l.AccessLog = server.NewAccessLog(l.lines, first, every)
 	if l.file != nil {
 		l.reopenOnHangup(logger)
 	}
@@ -65,15 +62,15 @@ func (l *accessLog) reopenOnHangup(logger *zap.Logger) {
 	signal.Notify(l.hangup, syscall.SIGHUP)
 	l.wg.Go(func() {
 		for range l.hangup {
-			if err := l.buffer.Sync(); err != nil {
-				logger.Warn("cannot write the access log", zap.Error(err))
-			}
+			l.lines.Flush()
 			if err := l.file.reopen(); err != nil {
 				logger.Warn("cannot open the access log anew; the old file is used on", zap.Error(err))
 			}
 		}
 	})
 }
+
+var errLinesLost = errors.New("lines are lost")
 
 // close writes what is left.
 func (l *accessLog) close() error {
@@ -82,7 +79,10 @@ func (l *accessLog) close() error {
 		close(l.hangup)
 		l.wg.Wait()
 	}
-	err := l.buffer.Stop()
+	var err error
+	if !l.lines.Close() {
+		err = errLinesLost
+	}
 	if l.file != nil {
 		if cerr := l.file.Close(); err == nil {
 			err = cerr
@@ -105,16 +105,12 @@ func parseSampling(text string) (first, every int, err error) {
 	return first, every, nil
 }
 
-// unsynced is a terminal or a pipe, which cannot be synced.
-type unsynced struct{ *os.File }
-
-func (unsynced) Sync() error { return nil }
-
 // reopenedFile is a file that may be renamed by somebody else and begun anew.
 type reopenedFile struct {
 	path string
 	mu   sync.Mutex
 	f    *os.File
+	torn bool // the last line in it has no end
 }
 
 func openReopened(path string) (*reopenedFile, error) {
@@ -132,19 +128,36 @@ func (r *reopenedFile) reopen() error {
 	if r.f != nil {
 		_ = r.f.Close()
 	}
-	r.f = f
+	r.f, r.torn = f, false
 	return nil
 }
 
-// Write implements zapcore.WriteSyncer.
+// Write writes lines. Of what does not fit on a full disk no half of a line stays.
 func (r *reopenedFile) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.f.Write(p)
+	if r.torn {
+		if _, err := r.f.WriteString("\n"); err != nil {
+			return 0, err
+		}
+		r.torn = false
+	}
+	n, err := r.f.Write(p)
+	if half := p[bytes.LastIndexByte(p[:n], '\n')+1 : n]; err != nil && len(half) > 0 {
+		r.torn = !r.cut(int64(len(half)))
+	}
+	return n, err
 }
 
-// Sync leaves it to the system when lines reach the disk.
-func (r *reopenedFile) Sync() error { return nil }
+// cut takes the last n bytes back, unless somebody else has written behind them.
+func (r *reopenedFile) cut(n int64) bool {
+	at, err := r.f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return false
+	}
+	st, err := r.f.Stat()
+	return err == nil && st.Size() == at && r.f.Truncate(at-n) == nil
+}
 
 // Close closes the file.
 func (r *reopenedFile) Close() error { return r.f.Close() }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/prometheus/client_golang/prometheus"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.uber.org/zap"
 
@@ -35,6 +36,16 @@ func openObservers(ctx context.Context, settings serveSettings, logger *zap.Logg
 		return nil, err
 	}
 	return o, nil
+}
+
+// register shows what was lost.
+func (o *observers) register(r prometheus.Registerer) {
+	if o.access == nil {
+		return
+	}
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "torchlit_access_log_lost_total", Help: "Lines of the access log that could not be written: the disk was full, or nobody read the pipe.",
+	}, func() float64 { return float64(o.access.lines.Lost()) }))
 }
 
 // watch has requests to a server with this configuration told to them.

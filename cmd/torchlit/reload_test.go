@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -123,4 +124,72 @@ func TestTruncatedWeights(t *testing.T) {
 	_, status, err = post(http.DefaultClient, s.url, "image/jpeg", image)
 	require.NoError(t, err)
 	assert.Equal(t, 200, status)
+}
+
+// Whatever becomes of the files of a model, the loading that serves answers as before, to the bit; a load fails with what is wrong, and
+// goes through when the files are right again.
+func TestFilesOfAServingModel(t *testing.T) {
+	torchtest.Need(t)
+	root := bundledAs(t, "m")
+	dir := filepath.Join(root, "m", "1")
+	weights := filepath.Join(dir, "model.safetensors")
+	whole, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	s := serveModel(t, "--models", root, "--watch=false", "--max-batch-size", "4")
+	image := photo(t, 200, 150, 3)
+	want, status, err := post(http.DefaultClient, s.url, "image/jpeg", image)
+	require.NoError(t, err)
+	require.Equal(t, 200, status)
+	f := func(what, says string, spoil func() error) {
+		t.Helper()
+		require.NoError(t, spoil(), what)
+		body, status := postTo(t, s.url+"/v2/repository/models/m/load")
+		assert.Contains(t, []int{404, 422}, status, what)
+		assert.Contains(t, body, says, what)
+		got, status, err := post(http.DefaultClient, s.url, "image/jpeg", image)
+		require.NoError(t, err, what)
+		assert.Equal(t, 200, status, "%s: %s", what, got.Error)
+		assert.Equal(t, want.Predictions, got.Predictions, what)
+		require.NoError(t, os.RemoveAll(dir))
+		require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "models", "cifar10-resnet18"))))
+	}
+	inPlace := func(change func(f *os.File) error) func() error {
+		return func() error {
+			f, err := os.OpenFile(weights, os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return change(f)
+		}
+	}
+	f("cut short", "model.safetensors", inPlace(func(f *os.File) error { return f.Truncate(int64(len(whole) / 2)) }))
+	f("emptied", "it is empty", inPlace(func(f *os.File) error { return f.Truncate(0) }))
+	f("a header of noise", "model.safetensors", inPlace(func(f *os.File) error { _, err := f.WriteAt(make([]byte, 4096), 8); return err }))
+	f("weights of noise", "holds NaN", inPlace(func(f *os.File) error {
+		_, err := f.WriteAt(bytes.Repeat([]byte{0xff}, 1<<20), int64(len(whole)-2<<20))
+		return err
+	}))
+	f("deleted", "no weights", func() error { return os.Remove(weights) })
+	f("a folder in its place", "no weights file", func() error {
+		if err := os.Remove(weights); err != nil {
+			return err
+		}
+		return os.Mkdir(weights, 0o755)
+	})
+	f("a link to itself", "too many levels of symbolic links", func() error {
+		if err := os.Remove(weights); err != nil {
+			return err
+		}
+		return os.Symlink(filepath.Base(weights), weights)
+	})
+	if os.Geteuid() != 0 { // whom no permission stops
+		f("no permission", "permission denied", func() error { return os.Chmod(weights, 0) })
+	}
+	f("no folder", "m", func() error { return os.RemoveAll(dir) })
+	body, status := postTo(t, s.url+"/v2/repository/models/m/load")
+	require.Equal(t, 200, status, body)
+	got, _, err := post(http.DefaultClient, s.url, "image/jpeg", image)
+	require.NoError(t, err)
+	assert.Equal(t, want.Predictions, got.Predictions)
 }

@@ -63,6 +63,11 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer doors.close()
 	settings.fitConns(logger)
+	memory, err := openMemory(&settings, logger)
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
 	life, err := openLifecycle(ctx, settings)
 	if err != nil {
 		return err
@@ -73,8 +78,9 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	life.register(registry)
 	registerNativeMetrics(registry)
 	registry.MustRegister(doors.reloads)
+	registerMemoryMetrics(registry, memory)
 	metrics := server.NewMetrics(registry)
-	models := newServedModels(settings, metrics, logger)
+	models := newServedModels(settings, metrics, memory, logger)
 	traffic, err := settings.traffic()
 	if err != nil {
 		return err
@@ -85,6 +91,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	}
 	defer watching.close()
 	registerLogMetrics(registry, watching.predictions)
+	watching.register(registry)
 	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,
@@ -99,6 +106,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 		Build:          map[string]string{"version": version, "commit": commit, "libtorch": libtorchVersion()},
 	}
 	settings.limit(&cfg)
+	cfg.Room = memory.Admit
 	doors.guard(&cfg, &settings)
 	watching.watch(&cfg)
 	endProfiling, err := startProfiling(settings.PprofAddr, logger)

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/torchlit/torchlit/internal/memlimit"
 	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/predict"
 	"github.com/torchlit/torchlit/repository"
@@ -38,11 +40,13 @@ type servedModels struct {
 
 	settings serveSettings
 	metrics  *server.Metrics
+	memory   *memlimit.Gate // nil without a limit
+	loading  sync.Mutex     // with a limit, over load: two that fit may not fit together
 	log      *zap.Logger
 }
 
-func newServedModels(settings serveSettings, metrics *server.Metrics, logger *zap.Logger) *servedModels {
-	return &servedModels{opened: make(chan struct{}), settings: settings, metrics: metrics, log: logger}
+func newServedModels(settings serveSettings, metrics *server.Metrics, memory *memlimit.Gate, logger *zap.Logger) *servedModels {
+	return &servedModels{opened: make(chan struct{}), settings: settings, metrics: metrics, memory: memory, log: logger}
 }
 
 // open loads the models and puts them into s.
@@ -109,7 +113,18 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	}()
 	s := m.settings
 	counts := m.metrics.Model(e.Name, e.Version)
-	p, err := openPipeline(e.Dir, predict.Options{
+	folder, err := modeldir.Open(e.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if m.memory != nil {
+		m.loading.Lock()
+		defer m.loading.Unlock()
+		if err := roomFor(m.memory, folder); err != nil {
+			return nil, err
+		}
+	}
+	p, err := openFolder(folder, predict.Options{
 		Device: s.Device, Precision: s.Precision, MaxBatch: s.MaxBatchSize, Threads: s.Threads, Runners: s.Runners,
 		OnFallback: func(f predict.Fallback) { m.fellBack(e, f) },
 	}, queueSettings{s.MaxQueue, s.LatencyTarget}, counts.Observer())

@@ -53,6 +53,7 @@ type serveSettings struct {
 	BodyMemory        int           `yaml:"body_memory" help:"most bytes that the bodies of all requests take together"`
 	MaxPixels         int           `yaml:"max_pixels" help:"largest width times height of an image"`
 	DecodeMemory      int           `yaml:"decode_memory" help:"most bytes that images take together while they are decoded"`
+	MemoryLimit       int           `yaml:"memory_limit" help:"bytes that the process may take, beyond which it refuses; 0 for the limit of its container, negative for none"`
 	MaxImages         int           `yaml:"max_images" help:"most images in one form or JSON list"`
 	MaxHeaderBytes    int           `yaml:"max_header_bytes" help:"longest line and headers of a request together"`
 	MaxConns          int           `yaml:"max_conns" help:"most open connections"`

@@ -12,6 +12,7 @@
 package dvclive
 
 import (
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -189,12 +190,18 @@ func (t *Tracker) row(step int64, name string, v float64) error {
 	return writeRow(f, strconv.FormatInt(step, 10), number(v))
 }
 
+// writeRow appends a row, or nothing: half of one would spoil the next.
 func writeRow(f *os.File, cells ...string) error {
-	w := csv.NewWriter(f)
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
 	w.Comma = '\t'
-	w.Write(cells) // kept until Flush
+	w.Write(cells) // a bytes.Buffer takes everything
 	w.Flush()
-	return w.Error()
+	n, err := f.Write(b.Bytes())
+	if info, statErr := f.Stat(); err != nil && n > 0 && statErr == nil {
+		f.Truncate(info.Size() - int64(n))
+	}
+	return err
 }
 
 // number writes v as Python does.

@@ -1,0 +1,2 @@
+// Package smalldisk gives tests a disk that is soon full, or read-only.
+package smalldisk
