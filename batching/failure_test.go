@@ -153,11 +153,12 @@ func TestNoRunnerIsLeft(t *testing.T) {
 		guilty, same, queued := goDo(background, b, 13), goDo(background, b, 2), goDo(background, b, 3)
 		pass(time.Second)
 		guilty.wantError(t, errLost, time.Second)
+		same.wantError(t, ErrNoRunner, time.Second)
 		same.wantError(t, errLost, time.Second)
 		queued.wantError(t, ErrNoRunner, time.Second)
 		goDo(background, b, 4).wantError(t, ErrNoRunner, 0)
 		goDo(background, b, 5).wantError(t, errLost, 0)
-		if st := b.Stats(); st.Runners != 0 || st.InFlight != 0 || st.Queued != 0 || st.Rejected[RejectedNoRunner] != 3 {
+		if st := b.Stats(); st.Runners != 0 || st.InFlight != 0 || st.Queued != 0 || st.Rejected[RejectedNoRunner] != 5 {
 			t.Fatalf("unexpected stats: %+v", st)
 		}
 		if err := b.Drain(background); err != nil {

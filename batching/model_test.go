@@ -5,336 +5,287 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// TestModel throws random loads of both priorities at batchers of random shapes and checks the invariants of the package comment:
-// one answer and one release an item, batches within their limits, equals in order, Low after Normal, no run of an item that was
-// dead before, no failure of an innocent, and nothing lost by a drain. Every load follows from its seed alone, but for the order of what happens at the
-// same instant.
+// seedVariable names one load of TestModel and TestSoakModel, to see it again.
+const seedVariable = "TORCHLIT_BATCHING_SEED"
+
+// TestModel throws random loads at batchers of random shapes, in fake time, and checks the invariants of the package comment. Each
+// load is of several clients, whose items have deadlines near and far, are given up, fail, panic, break their runner, come in bursts,
+// and meet a drain or a close. Run times may be given, unknown, noisy, or change in the middle.
+//
+// A load follows from its seed alone, but for the order of what happens at the same instant. A failure names the seed.
 func TestModel(t *testing.T) {
-	seeds := uint64(300)
+	if one := os.Getenv(seedVariable); one != "" {
+		seed, err := strconv.ParseUint(one, 10, 64)
+		if err != nil {
+			t.Fatalf("%s=%q is not a number", seedVariable, one)
+		}
+		models(t, seed, seed+1)
+		return
+	}
+	seeds := uint64(2000)
 	if testing.Short() {
-		seeds = 30
+		seeds = 100
 	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newModel(seed).run(t) })
-		})
-	}
+	models(t, 0, seeds)
 }
 
-// model is one load, and the runners that it is run by.
+// models runs the loads of the seeds from first on, and those before end.
+func models(t *testing.T, first, end uint64) {
+	var sum modelSum
+	for seed := first; seed < end && !t.Failed(); seed++ {
+		synctest.Test(t, func(t *testing.T) { newModel(seed).run(t, &sum) })
+	}
+	sum.check(t)
+}
+
+// What a client is to an item: what its caller waits for.
+const (
+	patient  = iota // no deadline
+	distant         // a deadline far beyond anybody's patience, as the server gives to each request
+	urgent          // one that is near
+	fickle          // no deadline, and a caller who leaves
+	numMoods        //
+	clients  = 3 * numMoods
+	items    = 200
+)
+
+const distance = 10 * time.Minute
+
+// model is one load, and the runners that it is run by. The goroutines of its items share it under mu.
 type model struct {
-	rnd      *rand.Rand
+	seed     uint64
+	rnd      *rand.Rand // of the goroutine that makes the load
 	cfg      Config[int, int]
-	slope    time.Duration // run time an item, on top of base
-	base     time.Duration
-	patience time.Duration // how long the last drain waits
+	base     time.Duration // run time of a batch
+	slope    time.Duration // and for each of its items
+	noisy    bool          // run times vary
+	shifted  time.Duration // when they are five times as long for a while; 0: never
+	gated    bool          // the runners wait for one another
+	calm     bool          // no item fails
+	breaking bool          // some items break their runner, which may be the end of it
+	pace     time.Duration
+	drainAt  int           // the item before which the drain begins
+	closing  bool          // it is a Close
+	hasty    bool          // a Close follows before the drain is over
+	grace    time.Duration // how long the drain waits
+
+	start time.Time
+	gate  chan struct{} // one slot: the runner that holds it may run
 
 	mu       sync.Mutex
-	deadline map[int]time.Time // of the items that have one
-	low      map[int]bool      // of Low priority
-	came     map[int]time.Time
+	noise    *rand.Rand
+	items    [items]modelItem
 	runs     []modelRun
-	released map[int]int
+	told     modelTold
+	open     int       // runners made and not closed
+	drained  time.Time // when the drain began
+	drainErr error
 	broken   []string // invariants
-	live     int      // runners not closed
 }
 
-type modelRun struct {
-	runner int
-	items  []int
-	at     time.Time
+// modelItem is what was asked and what became of it.
+type modelItem struct {
+	client   int
+	low      bool
+	asked    bool // Refusal first, then DoAsked
+	came     time.Time
+	deadline time.Time // zero: none
+	leaves   time.Time // when its caller does; zero: never
+
+	runs     int // how many it was in
+	last     int // the last of them
+	first    time.Time
+	released int
+
+	answers  int
+	returned time.Time
+	res      Result[int]
+	err      error
 }
 
-// What becomes of an item is in its number.
-func poisoned(item int) bool { return item%17 == 3 }
-func panics(item int) bool   { return item%34 == 3 }
+// mood is that of the item's client.
+func (it *modelItem) mood() int { return it.client % numMoods }
+
+// equal reports whether the item is one of those that keep their order.
+func (it *modelItem) equal() bool { return it.mood() != urgent }
 
 func newModel(seed uint64) *model {
 	rnd := rand.New(rand.NewPCG(seed, 0))
+	one := func(in int) bool { return rnd.IntN(in) == 0 }
 	m := &model{
+		seed:     seed,
 		rnd:      rnd,
-		base:     time.Duration(1 + rnd.IntN(20)),
-		slope:    time.Duration(rnd.IntN(10)),
-		patience: time.Duration(rnd.IntN(2000)),
-		deadline: make(map[int]time.Time),
-		low:      make(map[int]bool),
-		came:     make(map[int]time.Time),
-		released: make(map[int]int),
+		noise:    rand.New(rand.NewPCG(seed, 1)),
+		gate:     make(chan struct{}, 1),
+		base:     time.Duration(1+rnd.IntN(20)) * time.Millisecond,
+		slope:    time.Duration(rnd.IntN(10)) * time.Millisecond,
+		pace:     time.Duration(1+rnd.IntN(12)) * time.Millisecond,
+		noisy:    one(3),
+		gated:    one(5),
+		calm:     one(3),
+		breaking: one(5),
+		drainAt:  items,
+		closing:  one(4),
+		hasty:    one(4),
+		grace:    time.Duration(rnd.IntN(2000)) * time.Millisecond,
 	}
-	m.base *= time.Millisecond
-	m.slope *= time.Millisecond
-	m.patience *= time.Millisecond
+	if one(4) {
+		m.shifted = time.Duration(1+rnd.IntN(300)) * time.Millisecond
+	}
+	if one(3) {
+		m.drainAt = rnd.IntN(items)
+	} else if one(2) {
+		m.drainAt = items - rnd.IntN(items/4)
+	}
 	m.cfg = Config[int, int]{
-		NewRunner: func(i int) (Runner[int, int], error) {
-			m.live++
-			return &modelRunner{m, i}, nil
-		},
-		Runners:  1 + rnd.IntN(3),
-		MaxBatch: 1 + rnd.IntN(8),
-		MaxQueue: 1 + rnd.IntN(30),
-		Release: func(item int) {
-			m.mu.Lock()
-			m.released[item]++
-			m.mu.Unlock()
-		},
+		NewRunner: m.newRunner,
+		Runners:   1 + rnd.IntN(3),
+		MaxBatch:  1 + rnd.IntN(8),
+		MaxQueue:  1 + rnd.IntN(30),
+		Release:   m.release,
+		Observer:  m.told.observer(&m.mu),
 	}
-	if rnd.IntN(2) == 0 {
+	if one(2) {
 		m.cfg.Cost = m.cost
 	}
-	if rnd.IntN(4) == 0 {
+	if one(4) {
 		m.cfg.LatencyTarget = time.Duration(1+rnd.IntN(200)) * time.Millisecond
 	}
-	if rnd.IntN(4) == 0 {
+	if one(4) {
 		m.cfg.Buckets = []int{1, 2, 4, 8}
 	}
 	return m
 }
 
-func (m *model) cost(n int) time.Duration {
-	for _, b := range m.cfg.Buckets {
-		if n <= b {
-			n = min(b, m.cfg.MaxBatch)
-			break
-		}
-	}
-	return m.base + time.Duration(n)*m.slope
+// What becomes of an item in a run is in its number.
+func (m *model) poisoned(item int) bool { return !m.calm && item%17 == 3 }
+func (m *model) panics(item int) bool   { return !m.calm && item%34 == 3 }
+func (m *model) breaks(item int) bool   { return !m.calm && m.breaking && item%51 == 3 } // its runner
+
+// exact reports whether the batcher knows how long every batch runs.
+func (m *model) exact() bool {
+	return m.cfg.Cost != nil && !m.noisy && m.shifted == 0 && !m.gated
 }
 
-// violated notes a broken invariant. REQUIRES: m.mu is held.
-func (m *model) violated(format string, args ...any) {
-	m.broken = append(m.broken, fmt.Sprintf(format, args...))
-}
-
-type modelRunner struct {
-	m *model
-	i int
-}
-
-func (r *modelRunner) Run(in, out []int) error {
-	m := r.m
-	m.mu.Lock()
-	m.runs = append(m.runs, modelRun{r.i, slices.Clone(in), time.Now()})
-	if len(in) > m.cfg.MaxBatch || len(in) != len(out) {
-		m.violated("%d items and %d answers in a run; MaxBatch is %d", len(in), len(out), m.cfg.MaxBatch)
-	}
-	for _, item := range in {
-		d, ok := m.deadline[item]
-		if !ok || m.isolated(item) {
-			continue
-		}
-		// Fake time stands still between the decision and the run.
-		if m.cfg.Cost != nil && time.Now().Add(m.cost(len(in))).After(d) {
-			m.violated("item %d was run with %d others, which it had no time for", item, len(in)-1)
-		}
-		if time.Now().After(d) {
-			m.violated("item %d was run after its deadline", item)
-		}
-	}
-	m.mu.Unlock()
-
-	time.Sleep(m.cost(len(in)))
-	for i, item := range in {
-		if panics(item) {
-			panic(item)
-		}
-		if poisoned(item) {
-			return errPoison
-		}
-		out[i] = 10 * item
-	}
-	return nil
-}
-
-func (r *modelRunner) Close() {
-	r.m.mu.Lock()
-	r.m.live--
-	r.m.mu.Unlock()
-}
-
-// isolated reports whether item has run before. REQUIRES: m.mu is held.
-func (m *model) isolated(item int) bool {
-	for _, r := range m.runs[:len(m.runs)-1] {
-		if slices.Contains(r.items, item) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *model) run(t *testing.T) {
+// run plays the load and checks it. Its failures name the seed.
+func (m *model) run(t *testing.T, sum *modelSum) {
 	b, err := Open(m.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const items = 200
-	var wg sync.WaitGroup
-	answers := make([]error, items)
-	pace := time.Duration(1+m.rnd.IntN(12)) * time.Millisecond
-	for item := range items {
-		ctx, cancel := m.context(item)
-		p := Normal
-		if m.rnd.IntN(4) == 0 {
-			p = Low
+	m.start = time.Now()
+	var wg, end sync.WaitGroup
+	for i := range items {
+		if i == m.drainAt {
+			end.Go(func() { m.end(b) })
 		}
-		m.mu.Lock()
-		m.low[item], m.came[item] = p == Low, time.Now()
-		m.mu.Unlock()
+		ctx, cancel := m.come(i)
 		wg.Go(func() {
 			defer cancel()
-			res, err := b.DoPriority(ctx, item, p)
-			if err == nil && res.Value != 10*item {
-				t.Errorf("item %d: got %d; want %d", item, res.Value, 10*item)
-			}
-			answers[item] = err
+			m.do(ctx, b, i)
 		})
 		if m.rnd.IntN(4) > 0 { // Now and then two come at once.
-			time.Sleep(time.Duration(m.rnd.Int64N(int64(pace))))
+			time.Sleep(time.Duration(m.rnd.Int64N(int64(m.pace))))
+		}
+		if m.rnd.IntN(8) == 0 {
+			synctest.Wait()
+			m.checkBusy(b.Stats())
 		}
 	}
 	synctest.Wait() // Until the last item is accepted or refused.
-	ctx, cancel := context.WithTimeout(background, m.patience)
-	defer cancel()
-	drainErr := b.Drain(ctx)
+	if m.drainAt == items {
+		end.Go(func() { m.end(b) })
+	}
+	if !m.hasty {
+		end.Wait()
+	}
 	b.Close()
 	wg.Wait()
+	end.Wait()
 	synctest.Wait()
-
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.checkAnswers(answers, drainErr)
-	m.checkOrder()
-	m.checkLow()
-	m.checkEnd(b.Stats(), answers)
+	m.check(b.Stats())
+	sum.add(m)
 	for _, v := range m.broken {
-		t.Error(v)
+		t.Errorf("%s=%d: %s", seedVariable, m.seed, v)
 	}
 }
 
-// context gives the item a deadline, a caller who leaves, or neither.
-func (m *model) context(item int) (context.Context, context.CancelFunc) {
-	d := time.Duration(m.rnd.IntN(100)) * time.Millisecond
-	switch m.rnd.IntN(4) {
-	case 0:
-		m.mu.Lock()
-		m.deadline[item] = time.Now().Add(d)
-		m.mu.Unlock()
-		return context.WithTimeout(background, d)
-	case 1:
+// come makes item i of a client, and gives it a deadline, a caller who leaves, or neither.
+func (m *model) come(i int) (context.Context, context.CancelFunc) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := &m.items[i]
+	it.client, it.came = m.rnd.IntN(clients), time.Now()
+	it.low = it.client/numMoods == 0 // a third of the clients
+	it.asked = m.rnd.IntN(4) == 0
+	near := time.Duration(m.rnd.IntN(100)) * time.Millisecond
+	switch it.mood() {
+	case distant:
+		it.deadline = it.came.Add(distance)
+		return context.WithDeadline(background, it.deadline)
+	case urgent:
+		it.deadline = it.came.Add(near)
+		return context.WithDeadline(background, it.deadline)
+	case fickle:
+		it.leaves = it.came.Add(near)
 		ctx, cancel := context.WithCancel(background)
-		time.AfterFunc(d, cancel)
+		time.AfterFunc(near, cancel)
 		return ctx, cancel
 	}
 	return context.WithCancel(background)
 }
 
-func (m *model) checkAnswers(answers []error, drainErr error) {
-	for item, err := range answers {
-		var p *PanicError
-		switch {
-		case err == nil:
-			if poisoned(item) {
-				m.violated("item %d is poisoned and got a result", item)
-			}
-		case errors.Is(err, errPoison), errors.As(err, &p):
-			if !poisoned(item) {
-				m.violated("item %d is innocent and got %v", item, err)
-			}
-		case errors.Is(err, ErrDraining):
-			if drainErr == nil {
-				m.violated("item %d was lost by a drain that said it lost nothing", item)
-			}
-		case errors.Is(err, ErrQueueFull), errors.Is(err, ErrBacklog), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		default:
-			m.violated("item %d: unexpected error %v", item, err)
-		}
-		if m.released[item] != 1 {
-			m.violated("item %d was released %d times", item, m.released[item])
-		}
+// do is the caller of item i.
+func (m *model) do(ctx context.Context, b *Batcher[int, int], i int) {
+	p := Normal
+	if m.items[i].low {
+		p = Low
+	}
+	var res Result[int]
+	var err error
+	if !m.items[i].asked {
+		res, err = b.DoPriority(ctx, i, p)
+	} else if err = b.Refusal(ctx, p, 0, 0); err == nil {
+		res, err = b.DoAsked(ctx, i, p)
+	} else {
+		m.release(i) // It was never given away.
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	it := &m.items[i]
+	it.answers++
+	it.res, it.err, it.returned = res, err, time.Now()
+	m.checkReturn(i)
+}
+
+// end drains or closes the batcher.
+func (m *model) end(b *Batcher[int, int]) {
+	m.mu.Lock()
+	m.drained = time.Now()
+	m.mu.Unlock()
+	if m.closing {
+		b.Close()
+		m.drainErr = errClosed
+		return
+	}
+	ctx, cancel := context.WithTimeout(background, m.grace)
+	defer cancel()
+	if m.drainErr = b.Drain(ctx); m.hasty {
+		m.drainErr = errClosed
 	}
 }
 
-// checkOrder checks that each runner saw equals, those of one priority without a deadline, in the order they came in, and every
-// item twice at most, and the second time alone. Items that came at the same instant may have changed places.
-func (m *model) checkOrder() {
-	last := make(map[[2]any]int)
-	times := make(map[int]int)
-	for _, r := range m.runs {
-		for _, item := range r.items {
-			times[item]++
-			if times[item] == 2 && len(r.items) == 1 {
-				continue
-			}
-			if times[item] > 1 {
-				m.violated("item %d ran %d times, the last time among %d", item, times[item], len(r.items))
-			}
-			if _, ok := m.deadline[item]; ok {
-				continue
-			}
-			class := [2]any{r.runner, m.low[item]}
-			if l, ok := last[class]; ok && item < l && m.came[item].Before(m.came[l]) {
-				m.violated("runner %d ran item %d after %d", r.runner, item, l)
-			}
-			last[class] = max(last[class], item)
-		}
-	}
-}
+var errClosed = errors.New("the batcher was closed, not drained")
 
-// checkLow checks that no item of Low priority ran while an older one of Normal without a deadline waited, unless it had waited
-// for its turn long enough.
-func (m *model) checkLow() {
-	began := make(map[int]time.Time)
-	for _, r := range slices.Backward(m.runs) {
-		for _, item := range r.items {
-			began[item] = r.at
-		}
-	}
-	for _, r := range m.runs {
-		for _, low := range r.items {
-			if !m.low[low] || r.at.Sub(m.came[low]) >= m.lowAge() || began[low] != r.at {
-				continue
-			}
-			for item, at := range began {
-				_, urgent := m.deadline[item]
-				if !urgent && !m.low[item] && m.came[item].Before(r.at) && at.After(r.at) && len(r.items) < m.cfg.MaxBatch {
-					m.violated("item %d of Low ran before %d of Normal", low, item)
-				}
-			}
-		}
-	}
-}
-
-// lowAge is how long an item of Low priority stands back at least.
-func (m *model) lowAge() time.Duration {
-	if m.cfg.LatencyTarget > 0 {
-		return lowPatience * m.cfg.LatencyTarget
-	}
-	return lowPatience * patience
-}
-
-func (m *model) checkEnd(st Stats, answers []error) {
-	if m.live != 0 || st.Queued != 0 || st.InFlight != 0 || st.Runners != 0 {
-		m.violated("%d runners are open at the end: %+v", m.live, st)
-	}
-	var batches, rejected uint64
-	for _, n := range st.Batches {
-		batches += n
-	}
-	for _, n := range st.Rejected {
-		rejected += n
-	}
-	if batches != uint64(len(m.runs)) {
-		m.violated("got %d batches counted; want %d", batches, len(m.runs))
-	}
-	// An abandoned item counts as rejected and, if its run went on, also as run.
-	abandoned := st.Rejected[RejectedAbandoned]
-	if all := st.Items + st.Failed + rejected; all < uint64(len(answers)) || all > uint64(len(answers))+abandoned {
-		m.violated("%d items do not add up: %+v", len(answers), st)
-	}
+// violated notes a broken invariant. REQUIRES: m.mu is held.
+func (m *model) violated(format string, args ...any) {
+	m.broken = append(m.broken, fmt.Sprintf(format, args...))
 }

@@ -86,7 +86,12 @@ func (w *worker[In, Out]) serve(batch []*item[In, Out], reason Reason) {
 	}
 	for i, it := range batch {
 		var err error
-		if it.state.Load() != abandoned {
+		switch {
+		case it.state.Load() == abandoned:
+		case w.runner == nil: // It broke in an earlier run of this batch.
+			err = fmt.Errorf("%w: %w", ErrNoRunner, w.broke)
+			it.rejected, it.why = true, RejectedNoRunner
+		default:
 			err = w.run(batch[i:i+1], ReasonIsolate)
 		}
 		w.answer(it, err)
@@ -104,9 +109,6 @@ func (w *worker[In, Out]) answer(it *item[In, Out], err error) {
 
 // run runs the items as one batch and stores their results in them.
 func (w *worker[In, Out]) run(items []*item[In, Out], reason Reason) error {
-	if w.runner == nil {
-		return w.broke // It broke in an earlier run of this batch.
-	}
 	n := len(items)
 	first := never
 	for i, it := range items {
