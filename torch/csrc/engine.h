@@ -212,6 +212,7 @@ at::Tensor mean_pool(const at::Tensor &x, Storage from);
 void linear(const at::Tensor &means, const Step &, float *logits);
 // quantize makes bytes of floating point: nearest, halves to even.
 at::Tensor quantize(const at::Tensor &x, Storage to);
+void quantize(const float *x, int64_t n, Storage to, uint8_t *bytes);
 at::Tensor dequantize(const at::Tensor &x, Storage from); // to float
 
 } // namespace torchlit

@@ -332,6 +332,10 @@ at::Tensor quantize(const at::Tensor &tensor, Storage to) {
   return y;
 }
 
+void quantize(const float *x, int64_t n, Storage to, uint8_t *bytes) {
+  bytes_of(x, n, static_cast<float>(1 / to.scale), static_cast<float>(to.zero), bytes);
+}
+
 at::Tensor dequantize(const at::Tensor &x, Storage from) {
   at::Tensor y = make(x.sizes(), at::kFloat);
   float *floats = y.data_ptr<float>();

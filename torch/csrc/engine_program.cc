@@ -164,10 +164,9 @@ void fill(Pixels &p, const tl_engine_config &c, Storage images) {
       const float x = (static_cast<float>(byte) / 255.0f - c.mean[channel]) / c.std[channel];
       p.floats[channel][byte] = x;
       p.halves[channel][byte] = c10::BFloat16(x).x;
-      if (!images.bytes()) continue;
-      const double nearest = std::nearbyint(x / images.scale) + images.zero;
-      p.bytes[channel][byte] = static_cast<uint8_t>(std::clamp(nearest, 0.0, 255.0));
     }
+    // By the very function that rounds images which come as floats: a value between two bytes goes the same way in both.
+    if (images.bytes()) quantize(p.floats[channel].data(), 256, images, p.bytes[channel].data());
   }
 }
 
