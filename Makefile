@@ -15,6 +15,7 @@ GO       ?= go
 JOBS     ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BENCH    ?= .
 FUZZTIME ?= 10s
+SOAK     ?= Soak
 ARGS     ?=
 
 # https://staticcheck.dev; this release understands the Go version of go.mod.
@@ -87,6 +88,11 @@ test: build ## the whole test suite
 	$(GO) list -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '!/torch\/internal\/libtorch/ {print $$1}' \
 		| xargs $(GO) test -race -timeout 10m
 
+# With libtorch too. What a test starts as a process of its own has the detector where it is the test's own binary.
+.PHONY: test-race
+test-race: build ## every package under the race detector (half an hour and more)
+	$(GO) test -race -timeout 60m ./...
+
 .PHONY: test-asan
 test-asan: build ## the native side under AddressSanitizer (Linux)
 	@$(MAKE) --no-print-directory native SANITIZE=address
@@ -148,8 +154,8 @@ profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folde
 	$(GO) run ./tools/flamegraph -o docs/profile.svg -title 'torchlit serve, JPEG in, labels out' .deps/cpu.pprof
 
 .PHONY: soak
-soak: build ## long tests for leaks and drift (build tag soak)
-	$(GO) test -tags soak -run Soak -count=1 -v -timeout 2h ./...
+soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/soak.md)
+	$(GO) test -tags soak -run '$(SOAK)' -count=1 -v -timeout 3h ./...
 
 ##@ Housekeeping
 
