@@ -6,8 +6,6 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
@@ -23,12 +21,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := torchtest.Main(m)
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(torchtest.Main(m))
 }

@@ -3,8 +3,11 @@ package torchtest
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/torchlit/torchlit/torch"
 )
@@ -28,7 +31,8 @@ func Skip(t testing.TB, reason string) {
 }
 
 // Main runs a package's tests. On a machine without the native library, where the
-// tests skip themselves, it leaves out the examples, which cannot.
+// tests skip themselves, it leaves out the examples, which cannot. Goroutines that are
+// left at the end are a failure.
 func Main(m *testing.M) int {
 	flag.Parse()
 	if torch.Available() != nil && os.Getenv("TORCHLIT_REQUIRE_ALL") == "" {
@@ -36,7 +40,14 @@ func Main(m *testing.M) int {
 			panic(err)
 		}
 	}
-	return m.Run()
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	return code
 }
 
 // NoLeak fails the test if it ends with more tensors alive than it began with.
