@@ -17,14 +17,41 @@ import (
 //
 // Its methods may be called by many goroutines at once.
 type Memory struct {
-	limit int64
-	free  *semaphore.Weighted
-	used  atomic.Int64
+	limit      int64
+	take, give func(n int64)
+	used       atomic.Int64
 }
 
 // NewMemory returns a bound of so many bytes, which must be positive.
 func NewMemory(limit int64) *Memory {
-	return &Memory{limit: limit, free: semaphore.NewWeighted(limit)}
+	free := semaphore.NewWeighted(limit)
+	take := func(n int64) {
+		if err := free.Acquire(context.Background(), n); err != nil {
+			panic("BUG: vision: a wait without an end has ended: " + err.Error())
+		}
+	}
+	return NewMemoryElsewhere(limit, take, free.Release)
+}
+
+// NewMemoryElsewhere returns a bound of so many bytes that are counted elsewhere, as in another process: take is called for n bytes, at
+// most limit, and returns when they may be used, and give when they no longer are. Many goroutines may call both at once if many decode.
+func NewMemoryElsewhere(limit int64, take, give func(n int64)) *Memory {
+	return &Memory{limit: limit, take: take, give: give}
+}
+
+// Take waits for n bytes, at most Limit. Give must follow; who waits for some must hold no others.
+func (m *Memory) Take(n int64) {
+	if n < 0 || n > m.limit {
+		panic(fmt.Sprintf("BUG: vision: %d bytes of %d were asked for", n, m.limit))
+	}
+	m.take(n)
+	m.used.Add(n)
+}
+
+// Give gives back what Take took.
+func (m *Memory) Give(n int64) {
+	m.used.Add(-n)
+	m.give(n)
 }
 
 // Used is how many bytes are taken.
@@ -48,10 +75,7 @@ func (lim Limits) take(format string, n int64) (hold, error) {
 	if n > m.limit {
 		return hold{}, &decodeError{ErrTooLarge, fmt.Sprintf("cannot decode %s: it takes %d MB of memory to decode, and the limit is %d MB", format, n>>20, m.limit>>20)}
 	}
-	if err := m.free.Acquire(context.Background(), n); err != nil {
-		panic("BUG: vision: a wait without an end has ended: " + err.Error())
-	}
-	m.used.Add(n)
+	m.Take(n)
 	return hold{m, n}, nil
 }
 
@@ -60,8 +84,7 @@ func (h *hold) release() {
 	if h.of == nil {
 		return
 	}
-	h.of.used.Add(-h.n)
-	h.of.free.Release(h.n)
+	h.of.Give(h.n)
 	*h = hold{}
 }
 
