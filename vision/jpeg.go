@@ -87,7 +87,7 @@ func decodeJPEG(data []byte, lim Limits, draft func(width, height int) int) (*Im
 // memory is how many bytes it takes to decode the picture at scale times less than its sides: the pixels, and what comes before them.
 func (h *jpegHeader) memory(scale int) int64 {
 	whole := int64(h.width) * int64(h.height)
-	part := whole / int64(scale*scale)
+	part := int64((h.width+scale-1)/scale) * int64((h.height+scale-1)/scale)
 	n := 3 * part
 	if h.components == 4 {
 		n += 4 * part
