@@ -83,7 +83,11 @@ func Open(cfg Config) (*Server, error) {
 	if cfg.Tracer != nil {
 		s.tracer = cfg.Tracer.Tracer(tracerName)
 	}
-	s.decoders = startDecodeCrew(cfg.DecodeWorkers)
+	how := decodeHere
+	if cfg.Decoder != nil {
+		how = decodeBy(cfg.Decoder)
+	}
+	s.decoders = startDecodeCrew(cfg.DecodeWorkers, how)
 	s.watch = startWatcher(watchEvery)
 	s.samples = startSampler(cfg.Metrics, s.catalog.Load)
 	s.shared = newShared(s, &cfg)

@@ -5,12 +5,14 @@ package isolate
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,4 +62,29 @@ func workersOf(t *testing.T, out io.Reader) (pids []int) {
 func zombie(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(text), ") Z ")
+}
+
+// openFiles are what the descriptors of a process stand for.
+func openFiles(t testing.TB, pid int) (names []string) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	list, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrPermission) {
+		t.Log("who is not root cannot see what a worker has open")
+		return nil
+	}
+	require.NoError(t, err)
+	for _, e := range list {
+		name, err := os.Readlink(filepath.Join(dir, e.Name()))
+		require.NoError(t, err)
+		names = append(names, name)
+	}
+	return names
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -51,7 +51,9 @@ func (p *Pool) keep(first chan<- error) {
 			return
 		}
 		rest = nextRest(rest, time.Since(began), err != nil, p.cfg.maxRest)
-		end.Rest = rest
+		if rest >= minRest {
+			end.Rest = rest
+		}
 		p.cfg.Ended(end)
 		if !p.rest(rest) {
 			return

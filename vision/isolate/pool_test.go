@@ -198,11 +198,17 @@ func TestOneRequestIsLost(t *testing.T) {
 
 // What a worker may not do either ends it or is refused to it, whoever it is run by.
 func TestLockedIn(t *testing.T) {
+	inherited, err := syscall.Dup(int(must(os.Open("pool_test.go")).Fd())) // as from a shell
+	require.NoError(t, err)
+	defer syscall.Close(inherited)
 	p := openPool(t, 1, nil)
 	t.Log(p.Says())
 	assert.Contains(t, p.Says(), "seccomp")
 	if os.Getuid() == 0 {
 		assert.Contains(t, p.Says(), "uid 65534")
+	}
+	for _, f := range openFiles(t, p.anyPID(t)) {
+		assert.Regexp(t, `^(socket|pipe|anon_inode):|^/sys/fs/cgroup/`, f) // the runtime reads its share of processors
 	}
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("secret"), 0o644))

@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -89,10 +90,29 @@ func openWorkerSide(args []string, decode decodeFunc) (*workerSide, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no memory at descriptor %d: %w", memoryFD, err)
 	}
-	for _, fd := range []int{memoryFD, 0, 1} {
-		_ = unix.Close(fd)
+	if err := closeInherited(2, socketFD); err != nil {
+		return nil, err
 	}
 	return &workerSide{data: shared[:n[0]:n[0]], pixels: shared[n[0]:], bound: int64(n[2]), decode: decode}, nil
+}
+
+// closeInherited closes what came from the server: its own descriptors close themselves when a program starts, but those that it
+// has from whoever started it do not, and nobody knows what they are. What this process's runtime has opened stays.
+func closeInherited(but ...int) error {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return fmt.Errorf("cannot list descriptors: %w", err)
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || slices.Contains(but, fd) {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd)
+		}
+	}
+	return nil
 }
 
 // next waits for a job and does it.

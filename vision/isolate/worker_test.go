@@ -54,7 +54,7 @@ var hooks = map[string]func(string) error{
 	"segv":  func(string) error { *(*byte)(unsafe.Add(unsafe.Pointer(nil), 1<<20)) = 1; return nil },
 	"panic": func(string) error { panic("a panic that nobody recovers") },
 	"exit":  func(string) error { os.Exit(0); return nil },
-	"hang":  func(string) error { select {} },
+	"hang":  func(string) error { time.Sleep(time.Hour); return nil },
 	"spin": func(string) error {
 		for {
 		}
