@@ -172,3 +172,26 @@ func TestPNGThatClaimsTooMuch(t *testing.T) {
 		t.Errorf("got %v after %d bytes", err, took)
 	}
 }
+
+// Pixels go where they are wanted, where they fit, and that memory is not put into the pool.
+func TestInto(t *testing.T) {
+	needTurbo(t)
+	f := func(name string, size int, there bool) {
+		t.Helper()
+		into := make([]byte, size)
+		want := mustDecode(t, name)
+		m, err := Decode(mustRead(t, name), Limits{Into: into})
+		if err != nil || !bytes.Equal(m.Pix, want.Pix) || (&m.Pix[0] == &into[0]) != there {
+			t.Errorf("%s in %d bytes: %v, or other pixels, or elsewhere", name, size, err)
+		}
+		m.Release()
+		if again := Acquire(want.Width, want.Height); &again.Pix[0] == &into[0] {
+			t.Errorf("%s: the pool has the memory of somebody else", name)
+		}
+	}
+	f("baseline_420.jpg", 1<<20, true)
+	f("baseline_420.jpg", 99*67*3, true)
+	f("baseline_420.jpg", 99*67*3-1, false)
+	f("exif_6.jpg", 1<<20, false) // it is turned
+	f("rgb8.png", 1<<20, false)
+}

@@ -126,7 +126,7 @@ func (w *workerSide) next() error {
 		return fmt.Errorf("cannot read a job: %w", err)
 	}
 	var failed error
-	lim := vision.Limits{MaxPixels: j.maxPixels}
+	lim := vision.Limits{MaxPixels: j.maxPixels, Into: w.pixels}
 	large := false
 	if j.memory > 0 {
 		lim.Memory = vision.NewMemoryElsewhere(j.memory, func(n int64) {
@@ -144,7 +144,9 @@ func (w *workerSide) next() error {
 	if err != nil {
 		out = appendRefused(out, j.number, err)
 	} else {
-		copy(w.pixels, img.Pix)
+		if &img.Pix[0] != &w.pixels[0] {
+			copy(w.pixels, img.Pix)
+		}
 		columns, _ := img.Extent()
 		out = appendDecoded(out, j.number, width, height, scaleOf(width, columns))
 		img.Release()
