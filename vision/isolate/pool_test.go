@@ -41,7 +41,7 @@ func openPool(t testing.TB, workers int, change func(*Config)) *pool {
 			defer p.mu.Unlock()
 			p.ends = append(p.ends, e)
 		},
-		env: []string{"ISOLATE_HOOKS=1"}, maxRest: time.Millisecond,
+		env: []string{"ISOLATE_HOOKS=1", "GORACE=atexit_sleep_ms=0"}, maxRest: time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
