@@ -210,6 +210,11 @@ func TestLockedIn(t *testing.T) {
 	for _, f := range openFiles(t, p.anyPID(t)) {
 		assert.Regexp(t, `^(socket|pipe|anon_inode):|^/sys/fs/cgroup/`, f) // the runtime reads its share of processors
 	}
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.anyPID(t)))
+	require.NoError(t, err)
+	for _, l := range []string{"core file size", "open files", "file size"} {
+		assert.Regexp(t, `(?m)^Max `+l+` +0 +0 `, string(limits))
+	}
 	secret := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("secret"), 0o644))
 	fails := func(hook, why string) {
@@ -249,6 +254,21 @@ func TestMemoryIsBound(t *testing.T) {
 	end := p.ended(t, 1)[0]
 	assert.Equal(t, NoMemory, end.Reason, end.Detail)
 	_, err := p.read(t.Context(), photo(t))
+	require.NoError(t, err)
+}
+
+// A worker that is dead before it is given an image harms no request: the image goes to another.
+func TestDeadBeforeTheImage(t *testing.T) {
+	p := openPool(t, 1, nil)
+	w, err := p.take(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, w.cmd.Process.Kill())
+	<-w.dead
+	x := exchange{pool: p.Pool, w: w, lim: vision.Limits{Memory: p.memory}}
+	_, err = x.decode(t.Context(), &small, photo(t))
+	require.ErrorIs(t, err, errUndelivered)
+	x.end()
+	_, err = p.read(t.Context(), photo(t))
 	require.NoError(t, err)
 }
 
