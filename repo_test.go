@@ -47,6 +47,8 @@ var rooms = map[string]room{
 		why: "gotorch's image packages sit on torch and may decode with vision"},
 	"vision": {may: none, libraries: []string{"golang.org/x/image", "golang.org/x/sync", "github.com/nfnt/resize"},
 		why: "vision turns bytes into pixels with no libtorch: it is fuzzed, and built where libtorch is not; its resizer is handed over"},
+	"vision/isolate": {may: []string{"vision"}, libraries: []string{"golang.org/x/sys", "github.com/elastic/go-seccomp-bpf"},
+		why: "what a worker links can be used against it; the pool knows nothing of requests and is told what to log"},
 	"modeldir": {may: []string{"torch/weights", "vision"}, libraries: []string{"golang.org/x/sys"},
 		why: "a model folder is where training and serving meet: reading one needs no libtorch"},
 	"repository": {may: []string{"modeldir"}, libraries: []string{"github.com/fsnotify/fsnotify"},

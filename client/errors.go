@@ -29,6 +29,7 @@ const (
 	ErrDeadline        Code = "deadline_exceeded" // 504; errors.Is(err, context.DeadlineExceeded) holds as well
 	ErrNotAnImage      Code = "not_an_image"      // 415
 	ErrCannotDecode    Code = "cannot_decode"     // 422: an image, but a damaged one
+	ErrDecoderCrashed  Code = "decoder_crashed"   // 422: a decoder in a process of its own crashed on the image
 	ErrEmptyImage      Code = "empty_image"       // 400
 	ErrEmptyBody       Code = "empty_body"        // 400
 	ErrBodyTooLarge    Code = "body_too_large"    // 413

@@ -99,6 +99,9 @@ type Config struct {
 	// DecodeWorkers is how many images are decoded at once, at most: see Model.Rate. Default: one for each CPU.
 	DecodeWorkers int
 
+	// Decoder decodes images in this process's place; isolate.Pool is one. Its owner closes it after Close. Default nil: they are decoded here.
+	Decoder Decoder
+
 	// MaxDecodeQueue bounds the images that wait for a decode worker; one more is refused with 503. Default 1024.
 	MaxDecodeQueue int
 

@@ -7,7 +7,14 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/batching"
+	"github.com/torchlit/torchlit/vision"
 )
+
+// Decoder makes models' input of encoded images as vision.Preprocess.Read does. Many goroutines call it at once, DecodeWorkers at most. It
+// uses data and dst until it returns, and not longer. Its errors are vision's, isolate's, or the context's.
+type Decoder interface {
+	Read(ctx context.Context, p *vision.Preprocess, data []byte, lim vision.Limits, resize vision.Resizer, dst []byte) error
+}
 
 // decodePool bounds how many images are decoded at once, and how many may wait for that. Places are given in the order in
 // which they were asked for, so whoever comes can be told at once that his turn will be too late. The goroutine that has a place
@@ -132,7 +139,7 @@ func (s *Server) decodeInto(ctx context.Context, m *served, data, pixels []byte)
 	if ctx.Err() != nil { // it may have ended in the same instant
 		return begin.Sub(start), 0, context.Cause(ctx)
 	}
-	err = s.decoders.read(m, data, pixels)
+	err = s.decoders.read(ctx, m, data, pixels)
 	took = time.Since(begin)
 	if err == nil { // what is no image says nothing of how long one takes
 		s.decode.took(took)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -22,12 +23,29 @@ import (
 type decodeCrew struct {
 	jobs chan *decodeJob
 	idle sync.Pool // of jobs
+	how  decoding
 	quit chan struct{}
 	wg   sync.WaitGroup
 }
 
+// decoding makes a model's input of an image: vision.Preprocess.Read, or Decoder.Read.
+type decoding func(ctx context.Context, m *served, data, pixels []byte) error
+
+// decodeHere decodes in this process. It cannot be interrupted.
+func decodeHere(_ context.Context, m *served, data, pixels []byte) error {
+	return m.Preprocess.Read(data, m.Limits, m.Resizer, pixels)
+}
+
+// decodeBy has d decode, with the model's preprocessing and limits.
+func decodeBy(d Decoder) decoding {
+	return func(ctx context.Context, m *served, data, pixels []byte) error {
+		return d.Read(ctx, &m.Preprocess, data, m.Limits, m.Resizer, pixels)
+	}
+}
+
 // decodeJob is one image. It is used again.
 type decodeJob struct {
+	ctx          context.Context
 	m            *served
 	data, pixels []byte
 	err          error
@@ -41,8 +59,8 @@ const decodeNice = 3
 // longDecode is the least size of a file that is worth the switches: a JPEG of so many bytes takes 0.2 ms and more.
 const longDecode = 16 << 10
 
-func startDecodeCrew(threads int) *decodeCrew {
-	c := &decodeCrew{jobs: make(chan *decodeJob), quit: make(chan struct{})}
+func startDecodeCrew(threads int, how decoding) *decodeCrew {
+	c := &decodeCrew{how: how, jobs: make(chan *decodeJob), quit: make(chan struct{})}
 	c.idle.New = func() any { return &decodeJob{done: make(chan struct{}, 1)} }
 	for range threads {
 		c.wg.Go(c.work)
@@ -57,7 +75,7 @@ func (c *decodeCrew) work() {
 	for {
 		select {
 		case j := <-c.jobs:
-			j.run()
+			j.run(c.how)
 			j.done <- struct{}{}
 		case <-c.quit:
 			return
@@ -65,27 +83,27 @@ func (c *decodeCrew) work() {
 	}
 }
 
-func (j *decodeJob) run() {
+func (j *decodeJob) run(how decoding) {
 	defer func() {
 		if v := recover(); v != nil {
 			j.panicked = fmt.Sprintf("%v\n%s", v, debug.Stack())
 		}
 	}()
-	j.err = j.m.Preprocess.Read(j.data, j.m.Limits, j.m.Resizer, j.pixels)
+	j.err = how(j.ctx, j.m, j.data, j.pixels)
 }
 
-// read is Preprocess.Read, on one of the threads where that pays. A panic is the caller's.
-func (c *decodeCrew) read(m *served, data, pixels []byte) error {
+// read decodes, on one of the threads where that pays. A panic is the caller's.
+func (c *decodeCrew) read(ctx context.Context, m *served, data, pixels []byte) error {
 	if len(data) < longDecode {
-		return m.Preprocess.Read(data, m.Limits, m.Resizer, pixels)
+		return c.how(ctx, m, data, pixels)
 	}
 	j := c.idle.Get().(*decodeJob)
-	j.m, j.data, j.pixels = m, data, pixels
+	j.ctx, j.m, j.data, j.pixels = ctx, m, data, pixels
 	select {
 	case c.jobs <- j:
 		<-j.done
 	case <-c.quit:
-		j.run()
+		j.run(c.how)
 	}
 	err, panicked := j.err, j.panicked
 	*j = decodeJob{done: j.done}

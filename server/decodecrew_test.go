@@ -27,10 +27,10 @@ func TestDecodeCrew(t *testing.T) {
 	want := make([]byte, m.Preprocess.Size())
 	require.NoError(t, m.Preprocess.Read(photo, m.Limits, m.Resizer, want))
 
-	c := startDecodeCrew(2)
+	c := startDecodeCrew(2, decodeHere)
 	same := func() {
 		got := make([]byte, len(want))
-		assert.NoError(t, c.read(m, photo, got))
+		assert.NoError(t, c.read(t.Context(), m, photo, got))
 		assert.Equal(t, want, got)
 	}
 	var wg sync.WaitGroup
@@ -42,7 +42,7 @@ func TestDecodeCrew(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	assert.Error(t, c.read(m, make([]byte, longDecode), want))
+	assert.Error(t, c.read(t.Context(), m, make([]byte, longDecode), want))
 
 	broken := &served{Model: m.Model}
 	broken.Resizer = func(*vision.Image, int, int, vision.Interpolation) (*vision.Image, error) { panic("no pixels left") }
@@ -52,7 +52,7 @@ func TestDecodeCrew(t *testing.T) {
 				assert.Contains(t, recover(), "no pixels left")
 				panic(assert.AnError)
 			}()
-			_ = c.read(broken, photo, want)
+			_ = c.read(t.Context(), broken, photo, want)
 		})
 	}
 	same()

@@ -15,6 +15,7 @@ import (
 	"github.com/torchlit/torchlit/server/access"
 	"github.com/torchlit/torchlit/server/oip"
 	"github.com/torchlit/torchlit/vision"
+	"github.com/torchlit/torchlit/vision/isolate"
 )
 
 // apiError is an error that may be shown to the client as it is.
@@ -62,6 +63,10 @@ var errorTable = []struct {
 	{vision.ErrNotImage, apiError{fasthttp.StatusUnsupportedMediaType, "not_an_image", "", ""}},
 	{vision.ErrTooLarge, apiError{fasthttp.StatusRequestEntityTooLarge, "too_many_pixels", "", "too_many_pixels"}},
 	{vision.ErrCorrupt, apiError{fasthttp.StatusUnprocessableEntity, "cannot_decode", "", ""}},
+	{isolate.ErrCrashed, apiError{fasthttp.StatusUnprocessableEntity, "decoder_crashed", "The image cannot be decoded: the decoder crashed on it. Others are answered.", ""}},
+	{isolate.ErrStuck, apiError{fasthttp.StatusGatewayTimeout, "decode_timeout", "The image was not decoded in the time that this server gives to one.", ""}},
+	{isolate.ErrUnavailable, apiError{fasthttp.StatusServiceUnavailable, "decoder_unavailable", "The server cannot decode images at the moment: its decoders are being started anew. Try again shortly.", "decoder_unavailable"}},
+	{isolate.ErrClosed, apiError{fasthttp.StatusServiceUnavailable, "draining", "The server was shut down. Try again shortly.", "draining"}},
 	{batching.ErrQueueFull, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: its queue is full. Try again shortly.", "queue_full"}},
 	{batching.ErrBacklog, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: what waits already leaves this request no time before its deadline. Try again shortly.", "backlog"}},
 	{errDecodeBusy, apiError{fasthttp.StatusServiceUnavailable, "queue_full", "The server is busy: too many images wait to be decoded. Try again shortly.", "decode_queue_full"}},

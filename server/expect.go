@@ -32,9 +32,7 @@ func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
 	ctx.SetUserValue(exchangeKey, ex)
 	s.cfg.Metrics.inflight.Inc() // finish takes it back
 	s.writeError(ctx, err)
-	if c := connOf(ctx.Conn()); c != nil {
-		c.linger.Store(true)
-	}
+	readOn(ctx)
 	s.finish(ctx, ex)
 	return ctx.Response.StatusCode()
 }

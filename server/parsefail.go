@@ -20,9 +20,7 @@ func (s *Server) parseFailed(ctx *fasthttp.RequestCtx, err error) {
 	s.cfg.Metrics.inflight.Inc() // finish takes it back
 	s.writeError(ctx, s.readError(err))
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		if c := connOf(ctx.Conn()); c != nil {
-			c.linger.Store(true)
-		}
+		readOn(ctx)
 	}
 	s.finish(ctx, ex)
 }

@@ -35,13 +35,19 @@ func (s *Server) receive(ctx *fasthttp.RequestCtx) error {
 	ex.start = time.Now()
 	if err != nil {
 		ctx.SetConnectionClose()
-		if c := connOf(ctx.Conn()); c != nil {
-			c.linger.Store(true) // what still comes must not make the kernel reset the connection under the reply
-		}
+		readOn(ctx)
 		return err
 	}
 	ctx.Request.SetBodyRaw(ex.body.B)
 	return nil
+}
+
+// readOn has ctx's connection, if it is closed behind the reply, read on a while first: what still comes of a body must not make the
+// kernel reset the connection under the reply.
+func readOn(ctx *fasthttp.RequestCtx) {
+	if c := connOf(ctx.Conn()); c != nil {
+		c.linger.Store(true)
+	}
 }
 
 // admissible refuses a body by its announced size, -1 if there is none, before any of it is read.

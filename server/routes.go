@@ -104,6 +104,9 @@ func (s *Server) finish(ctx *fasthttp.RequestCtx, ex *exchange) {
 		s.endSpan(ctx, ex, status)
 	}
 	s.logRequest(ctx, ex, status)
+	if ctx.Request.BodyStream() != nil { // nobody wanted the body, of which fasthttp reads the rest if it is short, or closes
+		readOn(ctx)
+	}
 }
 
 // Headers of every reply, in the form that SetCanonical takes, which spares fasthttp to make it.

@@ -84,7 +84,11 @@ func Open(cfg Config) (*Server, error) {
 	if cfg.Tracer != nil {
 		s.tracer = cfg.Tracer.Tracer(tracerName)
 	}
-	s.decoders = startDecodeCrew(cfg.DecodeWorkers)
+	how := decodeHere
+	if cfg.Decoder != nil {
+		how = decodeBy(cfg.Decoder)
+	}
+	s.decoders = startDecodeCrew(cfg.DecodeWorkers, how)
 	s.watch = startWatcher(watchEvery)
 	s.samples = startSampler(cfg.Metrics, s.catalog.Load, s.panicked)
 	s.shared = newShared(s, &cfg)

@@ -31,6 +31,18 @@ type Limits struct {
 	// Memory bounds what all who share it take together, for the time from Decode to Release, which must follow then. A picture
 	// that would take more than all of it is ErrTooLarge. nil is no bound.
 	Memory *Memory
+
+	// Into is where the pixels may be put, if they fit: mostly they are then, and always they may be elsewhere. It is the caller's, who
+	// uses it for one picture at a time. nil leaves it to the pool.
+	Into []byte
+}
+
+// acquire is Acquire, in lim.Into where that is large enough.
+func (lim Limits) acquire(width, height int) *Image {
+	if n := width * height * 3; n <= len(lim.Into) {
+		return &Image{Width: width, Height: height, Pix: lim.Into[:n:n], lent: true}
+	}
+	return Acquire(width, height)
 }
 
 // Decode reads a JPEG, PNG, GIF (its first frame), WebP (its first frame) or BMP picture. The format is found by content, never

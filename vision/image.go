@@ -26,6 +26,7 @@ type Image struct {
 	cutRight, cutBelow float64
 
 	held hold // of Limits.Memory
+	lent bool // Pix is somebody's, and not for the pool
 }
 
 // Extent is how many columns and rows the pixels stand for: Width and Height, or up to one less. A draft of 375 pixels

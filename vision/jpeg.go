@@ -81,13 +81,13 @@ func decodeJPEG(data []byte, lim Limits, draft func(width, height int) int) (*Im
 	if err != nil {
 		return nil, err
 	}
-	return held.end(decodeJPEGScaled(data, h, scale))
+	return held.end(decodeJPEGScaled(data, h, scale, lim))
 }
 
 // memory is how many bytes it takes to decode the picture at scale times less than its sides: the pixels, and what comes before them.
 func (h *jpegHeader) memory(scale int) int64 {
 	whole := int64(h.width) * int64(h.height)
-	part := whole / int64(scale*scale)
+	part := int64((h.width+scale-1)/scale) * int64((h.height+scale-1)/scale)
 	n := 3 * part
 	if h.components == 4 {
 		n += 4 * part
@@ -104,11 +104,11 @@ func (h *jpegHeader) memory(scale int) int64 {
 	return n
 }
 
-func decodeJPEGScaled(data []byte, h jpegHeader, scale int) (m *Image, err error) {
+func decodeJPEGScaled(data []byte, h jpegHeader, scale int, lim Limits) (m *Image, err error) {
 	extentWidth, extentHeight := float64(h.width)/float64(scale), float64(h.height)/float64(scale)
 	if lib, libErr := turbo(); libErr == nil {
 		h.width, h.height = (h.width+scale-1)/scale, (h.height+scale-1)/scale
-		m, err = decodeJPEGTurbo(lib, data, h)
+		m, err = decodeJPEGTurbo(lib, data, h, lim)
 	} else if m, err = decodeJPEGGo(data); err == nil && scale > 1 {
 		whole := m
 		m = whole.boxed(scale)
@@ -121,12 +121,12 @@ func decodeJPEGScaled(data []byte, h jpegHeader, scale int) (m *Image, err error
 	return upright(m, h.orientation), nil
 }
 
-// decodeJPEGTurbo decodes straight into pooled memory.
+// decodeJPEGTurbo decodes straight into the memory where the pixels stay.
 //
 // Warnings are the delicate part: libjpeg paints what it could not read grey, and warns. See tidyJPEG for why a warning leads
 // to a second decode, of a tidied copy. Whole files, the common case, are decoded once and not copied.
-func decodeJPEGTurbo(lib *turbojpeg.Library, data []byte, h jpegHeader) (*Image, error) {
-	m := Acquire(h.width, h.height)
+func decodeJPEGTurbo(lib *turbojpeg.Library, data []byte, h jpegHeader, lim Limits) (*Image, error) {
+	m := lim.acquire(h.width, h.height)
 	warning, err := turboPixels(lib, m, data, h)
 	if err == nil && warning != "" && !harmless(warning) {
 		if tidy, whole := tidyJPEG(data); whole {

@@ -18,18 +18,57 @@ import (
 // Its methods may be called by many goroutines at once.
 type Memory struct {
 	limit int64
-	free  *semaphore.Weighted
+	guard func(n int64) error // may be nil
+	take  func(n int64) error
+	give  func(n int64)
 	used  atomic.Int64
-	guard func(n int64) error
 }
 
 // NewMemory returns a bound of so many bytes, which must be positive.
 func NewMemory(limit int64) *Memory {
-	return &Memory{limit: limit, free: semaphore.NewWeighted(limit)}
+	free := semaphore.NewWeighted(limit)
+	take := func(n int64) error {
+		if err := free.Acquire(context.Background(), n); err != nil {
+			panic("BUG: vision: a wait without an end has ended: " + err.Error())
+		}
+		return nil
+	}
+	return NewMemoryElsewhere(limit, take, free.Release)
+}
+
+// NewMemoryElsewhere returns a bound of so many bytes that are counted elsewhere, as in another process: take is called for n bytes, at
+// most limit, and returns when they may be used, or the error that comes of the picture; give is called when they no longer are. Many
+// goroutines may call both at once if many decode.
+func NewMemoryElsewhere(limit int64, take func(n int64) error, give func(n int64)) *Memory {
+	return &Memory{limit: limit, take: take, give: give}
 }
 
 // Guard has f asked before n bytes are taken; its error is what comes of the picture. It must be called before the first use.
 func (m *Memory) Guard(f func(n int64) error) { m.guard = f }
+
+// Take waits for n bytes, at most Limit. Give must follow, unless it fails with an error of the guard; who waits for some must hold no
+// others.
+func (m *Memory) Take(n int64) error {
+	if n < 0 || n > m.limit {
+		panic(fmt.Sprintf("BUG: vision: %d bytes of %d were asked for", n, m.limit))
+	}
+	if m.guard != nil {
+		if err := m.guard(n); err != nil {
+			return err
+		}
+	}
+	if err := m.take(n); err != nil {
+		return err
+	}
+	m.used.Add(n)
+	return nil
+}
+
+// Give gives back what Take took.
+func (m *Memory) Give(n int64) {
+	m.used.Add(-n)
+	m.give(n)
+}
 
 // Used is how many bytes are taken.
 func (m *Memory) Used() int64 { return m.used.Load() }
@@ -52,15 +91,9 @@ func (lim Limits) take(format string, n int64) (hold, error) {
 	if n > m.limit {
 		return hold{}, &decodeError{ErrTooLarge, fmt.Sprintf("cannot decode %s: it takes %d MB of memory to decode, and the limit is %d MB", format, n>>20, m.limit>>20)}
 	}
-	if m.guard != nil {
-		if err := m.guard(n); err != nil {
-			return hold{}, err
-		}
+	if err := m.Take(n); err != nil {
+		return hold{}, err
 	}
-	if err := m.free.Acquire(context.Background(), n); err != nil {
-		panic("BUG: vision: a wait without an end has ended: " + err.Error())
-	}
-	m.used.Add(n)
 	return hold{m, n}, nil
 }
 
@@ -69,8 +102,7 @@ func (h *hold) release() {
 	if h.of == nil {
 		return
 	}
-	h.of.used.Add(-h.n)
-	h.of.free.Release(h.n)
+	h.of.Give(h.n)
 	*h = hold{}
 }
 

@@ -25,8 +25,8 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	lim := Limits{Memory: m}
 	f := func(name string, data []byte) {
 		t.Helper()
-		for range 3 {
-			img, err := Decode(data, lim)
+		for _, side := range []int{0, 20, 40} { // whole, and drafts of odd sides
+			img, err := DecodeDraft(data, lim, side)
 			if err != nil {
 				if m.Used() != 0 {
 					t.Fatalf("%s: %d bytes are held after %v", name, m.Used(), err)
@@ -171,4 +171,28 @@ func TestPNGThatClaimsTooMuch(t *testing.T) {
 	if took := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, ErrCorrupt) || took > 1<<20 {
 		t.Errorf("got %v after %d bytes", err, took)
 	}
+}
+
+// Pixels go where they are wanted, where they fit, and that memory is not put into the pool.
+func TestInto(t *testing.T) {
+	needTurbo(t)
+	f := func(name string, size int, there bool) {
+		t.Helper()
+		into := make([]byte, size)
+		want := mustDecode(t, name)
+		m, err := Decode(mustRead(t, name), Limits{Into: into})
+		if err != nil || !bytes.Equal(m.Pix, want.Pix) || (&m.Pix[0] == &into[0]) != there {
+			t.Errorf("%s in %d bytes: %v, or other pixels, or elsewhere", name, size, err)
+		}
+		class := classSize(classBelow(max(cap(m.Pix), classSize(0))))
+		m.Release()
+		if again := Acquire(1, class/3); &again.Pix[0] == &into[0] {
+			t.Errorf("%s: the pool has the memory of somebody else", name)
+		}
+	}
+	f("baseline_420.jpg", 1<<20, true)
+	f("baseline_420.jpg", 99*67*3, true)
+	f("baseline_420.jpg", 99*67*3-1, false)
+	f("exif_6.jpg", 1<<20, false) // it is turned
+	f("rgb8.png", 1<<20, false)
 }

@@ -49,6 +49,9 @@ func (m *Image) Release() {
 	m.held.release()
 	pix := m.Pix
 	m.Width, m.Height, m.Pix = 0, 0, pix[:0]
+	if m.lent {
+		return
+	}
 	if c := cap(pix); c >= classSize(0) && c <= maxPooled {
 		pools[classBelow(c)].Put(m)
 	}

@@ -14,22 +14,41 @@ import "math"
 // does to answers is measured by TestDraftKeepsTheAnswer in package predict. Errors are Decode's and Apply's. Read may be called by many
 // goroutines at once if resize may.
 func (p *Preprocess) Read(data []byte, lim Limits, resize Resizer, dst []byte) error {
-	var whole size
-	img, err := decode(data, lim, func(width, height int) int {
-		whole = size{width, height}
-		if p.Exact {
-			return 1
-		}
-		return p.draft(width, height)
-	})
+	img, width, height, err := p.Decode(data, lim)
 	if err != nil {
 		return err
 	}
 	defer img.Release()
-	if whole == (size{}) { // of a format without drafts
-		whole = size{img.Width, img.Height}
+	return p.Finish(img, width, height, resize, dst)
+}
+
+// Decode is the first half of Read, for whoever has the second one done elsewhere: the picture, which may be a draft, and the size
+// that it has in full, upright. The picture is the caller's to Release.
+func (p *Preprocess) Decode(data []byte, lim Limits) (img *Image, width, height int, err error) {
+	img, err = decode(data, lim, func(w, h int) int {
+		width, height = w, h
+		return p.MaxDraft(w, h)
+	})
+	if err != nil {
+		return nil, 0, 0, err
 	}
-	return p.apply(img, whole, resize, dst)
+	if width == 0 { // of a format without drafts
+		width, height = img.Width, img.Height
+	}
+	return img, width, height, nil
+}
+
+// Finish is the second half of Read: it makes the model's input of what Decode returned. It does not release img.
+func (p *Preprocess) Finish(img *Image, width, height int, resize Resizer, dst []byte) error {
+	return p.apply(img, size{width, height}, resize, dst)
+}
+
+// MaxDraft is by what Decode shrinks a JPEG of the given size, upright: 1, 2, 4 or 8. One that is turned may be shrunk by less.
+func (p *Preprocess) MaxDraft(width, height int) int {
+	if p.Exact {
+		return 1
+	}
+	return p.draft(width, height)
 }
 
 // DraftMargin is how many times as large as the resized picture a draft must be, at least. A draft averages squares of pixels, which blurs what the

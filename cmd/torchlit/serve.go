@@ -109,6 +109,13 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	cfg.Room = memory.Admit
 	doors.guard(&cfg, &settings)
 	watching.watch(&cfg)
+	decoders, err := isolateDecoding(&settings, &cfg, registry, logger)
+	if err != nil {
+		return err
+	}
+	if decoders != nil {
+		defer decoders.Close()
+	}
 	endProfiling, err := startProfiling(settings.PprofAddr, logger)
 	if err != nil {
 		return err

@@ -64,6 +64,9 @@ type serveSettings struct {
 	WriteTimeout      time.Duration `yaml:"write_timeout" help:"how long a client may take to read a reply"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 
+	DecodeIsolation string        `yaml:"decode_isolation" group:"Decoding" help:"none, or process: decode images in processes that can do nothing else, so that a flaw in a decoder harms one request (Linux; see docs/isolation.md)"`
+	DecodeTimeout   time.Duration `yaml:"decode_timeout" help:"with --decode-isolation=process, how long the decoding of an image may take"`
+
 	DrainGrace   time.Duration `yaml:"drain_grace" group:"Start and stop" help:"after SIGTERM, how long to go on serving while not ready"`
 	DrainTimeout time.Duration `yaml:"drain_timeout" help:"after the grace time, how long to wait for accepted requests"`
 	Supervise    bool          `yaml:"supervise" help:"run the server in a process of its own, behind sockets that this one holds, and start it anew when it crashes; SIGUSR2 replaces it without a gap"`
@@ -92,7 +95,7 @@ func defaultServeSettings() serveSettings {
 		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
 		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxHeaderBytes: 16 << 10,
-		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20,
+		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20, DecodeIsolation: isolationNone, DecodeTimeout: 10 * time.Second,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
 		ReadyTimeout: 5 * time.Minute,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
@@ -115,6 +118,9 @@ func (s *serveSettings) validate() error {
 		return err
 	}
 	if err := s.checkLimits(); err != nil {
+		return err
+	}
+	if err := s.checkIsolation(); err != nil {
 		return err
 	}
 	if s.Supervise && s.ReusePort {

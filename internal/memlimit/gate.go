@@ -91,9 +91,6 @@ func Open(cfg Config) (*Gate, error) {
 	if err := g.read(); err != nil {
 		return nil, err
 	}
-	if g.cfg.Reserve == 0 {
-		g.cfg.Reserve = min(max(g.limit.Load()/16, minReserve), maxReserve)
-	}
 	g.wg.Go(g.run)
 	return g, nil
 }
@@ -134,7 +131,7 @@ func (g *Gate) Room() int64 {
 	if g == nil {
 		return unlimited
 	}
-	return g.limit.Load() - g.cfg.Reserve - g.used.Load()
+	return g.limit.Load() - g.Reserve() - g.used.Load()
 }
 
 // Usage is what was last seen; zero for a nil Gate.
@@ -145,8 +142,13 @@ func (g *Gate) Usage() Usage {
 	return Usage{g.limit.Load(), g.used.Load()}
 }
 
-// Reserve is Config.Reserve, or what stands for it.
-func (g *Gate) Reserve() int64 { return g.cfg.Reserve }
+// Reserve is Config.Reserve, or what stands for it under the limit that is: a container's can be changed while it runs.
+func (g *Gate) Reserve() int64 {
+	if g.cfg.Reserve != 0 {
+		return g.cfg.Reserve
+	}
+	return min(max(g.limit.Load()/16, minReserve), maxReserve)
+}
 
 func (g *Gate) run() {
 	for wait := lookOften; ; {
@@ -198,7 +200,7 @@ func (g *Gate) tell(now time.Time) {
 	g.pressed, g.toldSince = true, now
 	u := g.Usage()
 	g.cfg.Logger.Warn("memory is short: what needs more is refused until there is room; raise the limit, or lower --max-conns, --max-queue or what is loaded",
-		zap.Int64("limit", u.Limit), zap.Int64("used", u.Used), zap.Int64("reserve", g.cfg.Reserve))
+		zap.Int64("limit", u.Limit), zap.Int64("used", u.Used), zap.Int64("reserve", g.Reserve()))
 }
 
 // relieve gives back to the system what nobody uses.
@@ -228,7 +230,7 @@ func (g *Gate) followGo() {
 	g.goLimited = now
 	all, live := goMemory()
 	u := g.Usage()
-	free := u.Limit - g.cfg.Reserve - max(0, u.Used-all) - live
+	free := u.Limit - g.Reserve() - max(0, u.Used-all) - live
 	want := max(live+free/2, minGoLimit)
 	if change := want - g.goLimit; change > want/32 || change < -want/32 { // it stops the world for a moment
 		g.goLimit = want

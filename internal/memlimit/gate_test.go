@@ -61,6 +61,11 @@ func TestAdmit(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.False(t, g.Admit(0, 0), "part of the reserve is taken")
+		m.limit.Store(16000 * mib) // a container's limit can be changed
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.EqualValues(t, 256*mib, g.Reserve())
+		assert.EqualValues(t, (16000-256-1550)*mib, g.Room())
 	})
 }
 
