@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -84,7 +83,11 @@ func (t *grpcTarget) dial(o Options) error {
 	}
 	security := insecure.NewCredentials()
 	if secure {
-		security = credentials.NewTLS(&tls.Config{InsecureSkipVerify: o.Insecure})
+		c, err := o.tls()
+		if err != nil {
+			return err
+		}
+		security = credentials.NewTLS(c)
 	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(security), grpc.WithDisableRetry(), grpc.WithUserAgent("torchlit-bench"),

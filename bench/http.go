@@ -63,10 +63,9 @@ func openHTTP(o Options, u *url.URL) (*httpTarget, error) {
 		ReadBufferSize:            16 << 10, MaxResponseBodySize: 64 << 20,
 		DisablePathNormalizing: true,
 	}
-	if o.Insecure {
-		t.client.TLSConfig = &tls.Config{InsecureSkipVerify: true}
-	}
-	return t, nil
+	var err error
+	t.client.TLSConfig, err = o.tls()
+	return t, err
 }
 
 func hostPort(u *url.URL) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"log"
 	"mime"
@@ -11,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -198,6 +201,13 @@ func TestTLS(t *testing.T) {
 	o.Insecure = false
 	replies, _ = sendEach(t, o, 1)
 	assert.Equal(t, []Reply{{Outcome: Failed, Kind: "certificate"}}, replies)
+	o.CA = filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(o.CA, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o644))
+	replies, _ = sendEach(t, o, 1)
+	assert.Equal(t, []Reply{{Images: 1}}, replies)
+	require.NoError(t, os.WriteFile(o.CA, []byte("no certificate"), 0o644))
+	_, err := Open(t.Context(), o)
+	assert.ErrorContains(t, err, "no PEM certificate")
 }
 
 // Abort ends what waits for an answer.

@@ -2,10 +2,13 @@ package bench
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +51,7 @@ type Options struct {
 
 	Connections int    // that may be open at once; default 4096
 	Insecure    bool   // do not check the certificate
+	CA          string // file of the certificates, in PEM, of which the server's must come from one; "" for the system's
 	Seed        uint64 // of noise
 
 	// Decode makes height·width·3 bytes of an encoded image.
@@ -165,4 +169,21 @@ func header(line string) (name, value string, err error) {
 		return "", "", fmt.Errorf("cannot use the header %q: write \"Name: value\"", line)
 	}
 	return name, value, nil
+}
+
+// tls is how the server is spoken to over TLS.
+func (o *Options) tls() (*tls.Config, error) {
+	c := &tls.Config{InsecureSkipVerify: o.Insecure}
+	if o.CA == "" {
+		return c, nil
+	}
+	data, err := os.ReadFile(o.CA)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificates of an authority: %w", err)
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("cannot read the certificates of an authority: no PEM certificate is in %q", o.CA)
+	}
+	return c, nil
 }

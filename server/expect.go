@@ -42,14 +42,18 @@ func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, ex *exchange) error {
 	if ctx.Request.Header.ContentLength() > s.cfg.MaxBodyBytes {
 		return s.readError(fasthttp.ErrBodyTooLarge)
 	}
-	name, version, ok := classifiedBy(string(ctx.Path()))
-	if !ok || !ctx.IsPost() {
+	path := string(ctx.Path())
+	name, version, ok := classifiedBy(path)
+	if !ctx.IsPost() || !ok && !isFeedback(path) {
 		return nil
 	}
 	if keys := s.cfg.APIKeys; keys != nil {
 		if _, err := keys.Check(presented(&ctx.Request.Header)); err != nil {
 			return whyNoLeave(err)
 		}
+	}
+	if !ok {
+		return nil
 	}
 	m, err := s.catalog.Load().lookUp(name, version)
 	if err != nil {
@@ -70,6 +74,11 @@ func (s *Server) refuseUnread(ctx *fasthttp.RequestCtx, ex *exchange) error {
 	}
 	ex.lease.release()
 	return nil
+}
+
+// isFeedback reports whether a path is that of feedback on a model's answers.
+func isFeedback(path string) bool {
+	return strings.HasPrefix(path, "/v1/models/") && strings.HasSuffix(path, "/feedback")
 }
 
 // classifiedBy takes the model's name and version out of the path of a request for an image's answer, both empty if it names none.

@@ -118,6 +118,15 @@ type noLeave struct {
 
 func (e *noLeave) Unwrap() []error { return []error{e.apiError, e.cause} }
 
+// CheckKey reports whether Enter would know the key, for a front end that can ask before it reads a request. Its error is for the caller.
+func (s *Server) CheckKey(key string) error {
+	if s.cfg.APIKeys == nil {
+		return nil
+	}
+	_, err := s.cfg.APIKeys.Check(key)
+	return s.refusedElsewhere(err)
+}
+
 // Enter lets another front end's caller ask a request with that key, of which it returns the name; leave follows. Its error is for the
 // caller.
 func (s *Server) Enter(key string) (name string, leave func(), err error) {
@@ -126,10 +135,18 @@ func (s *Server) Enter(key string) (name string, leave func(), err error) {
 	}
 	grant, err := s.cfg.APIKeys.Enter(key)
 	if err != nil {
-		e := whyNoLeave(err)
-		s.countRejected(nil, e)
-		s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
-		return "", nil, &noLeave{e, err}
+		return "", nil, s.refusedElsewhere(err)
 	}
 	return grant.Name(), grant.Leave, nil
+}
+
+// refusedElsewhere counts a request that another front end refuses for an error of package access, if it is one.
+func (s *Server) refusedElsewhere(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := whyNoLeave(err)
+	s.countRejected(nil, e)
+	s.cfg.Metrics.observeRequest(&exchange{asks: true}, e.status)
+	return &noLeave{e, err}
 }

@@ -126,9 +126,11 @@ func TestKeyComesBeforeTheBody(t *testing.T) {
 	fmt.Fprintf(second, "POST /v1/classify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 9999\r\n\r\nabc", keys[0])
 	wantCode(t, replyOn(t, second), 429, "too_many_at_once")
 
-	asking := dialTo(t, s)
-	fmt.Fprint(asking, "POST /v1/classify HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n")
-	wantCode(t, replyOn(t, asking), 401, "key_needed")
+	for _, path := range []string{"/v1/classify", "/v2/models/colours/infer", "/v1/models/colours/feedback"} {
+		asking := dialTo(t, s)
+		fmt.Fprintf(asking, "POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n", path)
+		wantCode(t, replyOn(t, asking), 401, "key_needed")
+	}
 }
 
 // Other sites' pages read answers only where they are named.

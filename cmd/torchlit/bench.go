@@ -87,7 +87,7 @@ With --engine there is no server: batches of pixels go through the model alone.`
 // The flags that belong to one of the two.
 var (
 	serverFlags = []string{"images", "rate", "clients", "find-max", "p99", "arrivals", "deadline", "protocol", "input", "shape", "v2-json",
-		"litserve-field", "litserve-template", "header", "insecure", "timeout", "connections", "seed", "report"}
+		"litserve-field", "litserve-template", "header", "insecure", "ca", "timeout", "connections", "seed", "report"}
 	engineFlags = []string{"precision", "device", "threads", "runners", "turns"}
 )
 
@@ -111,8 +111,9 @@ func (f *benchFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.target.Batch, "batch", 1, "images a request; with --engine images a batch")
 	flags.StringVar(&f.target.Field, "litserve-field", "image", "the JSON field that holds the image")
 	flags.StringVar(&f.target.Template, "litserve-template", "", `the whole JSON, with {{image}} where the base64 string goes`)
-	flags.StringArrayVar(&f.target.Header, "header", nil, `"Name: value" for every request; may be given more than once`)
+	flags.StringArrayVar(&f.target.Header, "header", nil, `"Name: value" for every request, such as "X-Api-Key: KEY"; may be given more than once`)
 	flags.BoolVar(&f.target.Insecure, "insecure", false, "do not check the server's certificate")
+	flags.StringVar(&f.target.CA, "ca", "", "file of the authority, in PEM, that the server's certificate is from (default: the system's)")
 	flags.DurationVar(&f.target.Timeout, "timeout", 30*time.Second, "when to give a request up")
 	flags.IntVar(&f.load.Connections, "connections", 4096, "open loop: requests under way at most")
 	flags.Uint64Var(&f.load.Seed, "seed", 1, "of the arrivals and of what is drawn at random")

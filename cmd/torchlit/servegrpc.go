@@ -23,8 +23,8 @@ func startGRPC(settings serveSettings, s *server.Server, doors *doors, ln net.Li
 		return &grpcFront{}
 	}
 	f := &grpcFront{addr: ln.Addr(), served: make(chan error, 1), server: rpc.New(rpc.Config{
-		Backend: s.Backend(), Admin: s.AuthorizePublicAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout,
-		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory, Enter: s.Enter, TLS: doors.grpcTLS(),
+		Backend: s.Backend(), Admin: s.AuthorizePublicAdmin, DefaultTimeout: settings.Timeout, MaxTimeout: settings.MaxTimeout, ReadTimeout: settings.ReadTimeout,
+		MaxMessage: settings.MaxBodyBytes, Memory: s.RequestMemory(), Refused: s.RefusedForMemory, Check: s.CheckKey, Enter: s.Enter, TLS: doors.grpcTLS(),
 		Panicked: s.Panicked,
 	})}
 	go func() { f.served <- f.server.Serve(s.Limit(ln)) }()

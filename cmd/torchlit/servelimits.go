@@ -11,6 +11,7 @@ func (s *serveSettings) limit(cfg *server.Config) {
 	cfg.MaxBodyBytes = s.MaxBodyBytes
 	cfg.MaxPixels = s.MaxPixels
 	cfg.MaxImagesPerRequest = s.MaxImages
+	cfg.MaxDecodeQueue = s.MaxDecodeQueue
 	cfg.MaxHeaderBytes = s.MaxHeaderBytes
 	cfg.MaxConns = s.MaxConns
 	cfg.MaxConnsPerClient = s.MaxConnsPerClient
@@ -31,7 +32,7 @@ func (s *serveSettings) checkLimits() error {
 		v, min int64
 	}{
 		{"max-body-bytes", int64(s.MaxBodyBytes), 1}, {"max-pixels", int64(s.MaxPixels), 1}, {"max-images", int64(s.MaxImages), 1},
-		{"max-header-bytes", int64(s.MaxHeaderBytes), 1024}, {"max-conns", int64(s.MaxConns), 1}, {"max-conns-per-client", int64(s.MaxConnsPerClient), 0},
+		{"max-decode-queue", int64(s.MaxDecodeQueue), 1}, {"max-header-bytes", int64(s.MaxHeaderBytes), 1024}, {"max-conns", int64(s.MaxConns), 1}, {"max-conns-per-client", int64(s.MaxConnsPerClient), 0},
 		{"body-memory", int64(s.BodyMemory), int64(s.MaxBodyBytes)}, {"decode-memory", int64(s.DecodeMemory), 1 << 20},
 	} {
 		if l.v < l.min {

@@ -55,6 +55,7 @@ type serveSettings struct {
 	DecodeMemory      int           `yaml:"decode_memory" help:"most bytes that images take together while they are decoded"`
 	MemoryLimit       int           `yaml:"memory_limit" help:"bytes that the process may take, beyond which it refuses; 0 for the limit of its container, negative for none"`
 	MaxImages         int           `yaml:"max_images" help:"most images in one form or JSON list"`
+	MaxDecodeQueue    int           `yaml:"max_decode_queue" help:"most images that wait to be decoded"`
 	MaxHeaderBytes    int           `yaml:"max_header_bytes" help:"longest line and headers of a request together"`
 	MaxConns          int           `yaml:"max_conns" help:"most open connections"`
 	MaxConnsPerClient int           `yaml:"max_conns_per_client" help:"most open connections from one address; 0 for half of --max-conns"`
@@ -94,7 +95,7 @@ func defaultServeSettings() serveSettings {
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
 		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
-		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxHeaderBytes: 16 << 10,
+		MaxBodyBytes: 32 << 20, MaxPixels: vision.DefaultMaxPixels, MaxImages: 32, MaxDecodeQueue: 1024, MaxHeaderBytes: 16 << 10,
 		MaxConns: 8192, BodyMemory: 512 << 20, DecodeMemory: 512 << 20, DecodeIsolation: isolationNone, DecodeTimeout: 10 * time.Second,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MinUploadRate: 16 << 10,
 		ReadyTimeout: 5 * time.Minute,

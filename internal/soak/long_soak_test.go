@@ -21,13 +21,17 @@ func TestSoakServer(t *testing.T) {
 	if duration > 0 {
 		requests = 0
 	}
+	least := time.Duration(0)
+	if duration == 0 && requests >= 1_000_000 {
+		least = (warmupLeast + 2*slopeLeast) * time.Second
+	}
 	f := func(name string, percent int64, args []string) {
 		t.Run(name, func(t *testing.T) {
 			dir := ""
 			if top := os.Getenv("TORCHLIT_SOAK_DIR"); top != "" {
 				dir = filepath.Join(top, name)
 			}
-			soak(t, plan{title: "Soak of a server: " + name, requests: requests * percent / 100, duration: duration * time.Duration(percent) / 100,
+			soak(t, plan{title: "Soak of a server: " + name, requests: requests * percent / 100, duration: duration * time.Duration(percent) / 100, least: least,
 				seed: uint64(number(t, "TORCHLIT_SOAK_SEED", 1)), clients: int(number(t, "TORCHLIT_SOAK_CLIENTS", 8)), dir: dir, args: args})
 		})
 	}

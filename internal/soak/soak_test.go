@@ -32,6 +32,7 @@ type plan struct {
 	title    string
 	requests int64         // 0: as many as fit
 	duration time.Duration // 0: as long as it takes
+	least    time.Duration // goes on for so long when the requests took less, so that slopes mean something
 	seed     uint64
 	clients  int
 	dir      string // of the report; "" for none
@@ -151,6 +152,11 @@ func drive(t *testing.T, p plan, l *load, o *operator, sampler *Sampler) []Sampl
 		}
 	})
 	l.run(ctx, p.clients, p.seed, limit)
+	if rest := p.least - time.Since(began); rest > 0 {
+		more, done := context.WithTimeout(ctx, rest)
+		l.run(more, p.clients, p.seed+2, 1<<62)
+		done()
+	}
 	cancel()
 	around.Wait()
 	o.restore(t)

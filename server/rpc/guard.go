@@ -28,6 +28,7 @@ func (g guard) begin(method string) (end func()) {
 }
 
 func (g guard) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (resp any, err error) {
+	messageCame(ctx)
 	defer g.begin(info.FullMethod)()
 	defer g.recover(&err)
 	return handle(ctx, req)

@@ -300,6 +300,68 @@ func TestMemory(t *testing.T) {
 }
 
 // Who asks presents a key, in either form of metadata; what the backend says of it is the call's error, and leave follows each request.
+// TestCheck: a call without a key is refused by its headers, before its message has come. Whoever does not ask for an answer needs none.
+func TestCheck(t *testing.T) {
+	refused := &oip.Error{HTTP: 401, Code: "key_needed", Sentence: "A key is needed."}
+	_, conn := start(t, Config{Backend: newBackend(), Check: func(key string) error {
+		if key != "sesame" {
+			return refused
+		}
+		return nil
+	}})
+	for _, method := range []string{"ModelInfer", "ModelStreamInfer"} {
+		stream := silent(t, t.Context(), conn, method)
+		if err := stream.RecvMsg(&pb.ModelInferResponse{}); status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "A key is needed.") {
+			t.Errorf("%s: got %v", method, err)
+		}
+	}
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "bearer sesame")
+	if _, err := client(conn).ModelInfer(ctx, request("a")); err != nil {
+		t.Error(err)
+	}
+	if _, err := client(conn).ServerLive(t.Context(), &pb.ServerLiveRequest{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// silent opens a call and sends no message.
+func silent(t *testing.T, ctx context.Context, conn *grpc.ClientConn, method string) grpc.ClientStream {
+	t.Helper()
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, "/inference.GRPCInferenceService/"+method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// TestMessageTime: a call whose message does not come ends; a call whose message came may take as long as it needs, and a stream may be
+// silent.
+func TestMessageTime(t *testing.T) {
+	b := newBackend()
+	b.infer = func(ctx context.Context, req *oip.InferRequest) (*oip.InferResponse, error) {
+		time.Sleep(200 * time.Millisecond)
+		if ctx.Err() != nil {
+			t.Errorf("a call that is answered was cut off: %v", ctx.Err())
+		}
+		return echo(ctx, req)
+	}
+	_, conn := start(t, Config{Backend: b, ReadTimeout: 100 * time.Millisecond})
+	open := silent(t, t.Context(), conn, "ModelStreamInfer")
+	if err := silent(t, t.Context(), conn, "ModelInfer").RecvMsg(&pb.ModelInferResponse{}); status.Code(err) != codes.Canceled {
+		t.Errorf("got %v; want an end", err)
+	}
+	if _, err := client(conn).ModelInfer(t.Context(), request("a")); err != nil {
+		t.Error(err)
+	}
+	if err := open.SendMsg(request("b")); err != nil {
+		t.Error(err)
+	}
+	if err := open.RecvMsg(&pb.ModelStreamInferResponse{}); err != nil {
+		t.Error(err)
+	}
+	_ = open.CloseSend()
+}
+
 func TestEnter(t *testing.T) {
 	var inside atomic.Int64
 	b := newBackend()

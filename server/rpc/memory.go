@@ -1,13 +1,6 @@
 package rpc
 
-import (
-	"context"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/mem"
-	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/tap"
-)
+import "google.golang.org/grpc/mem"
 
 // Memory is a bound on the bytes of messages that all calls hold together, as far as they have come.
 type Memory interface {
@@ -33,16 +26,4 @@ func (p *meteredPool) Get(n int) *[]byte {
 func (p *meteredPool) Put(b *[]byte) {
 	p.memory.Add(-int64(cap(*b)))
 	p.BufferPool.Put(b)
-}
-
-var errNoMemory = status.Error(codes.Unavailable, "The server is busy: it holds as much of other requests as it may. Try again shortly.")
-
-// admit refuses a call by its headers while there is no memory for another message. Those that were admitted may bring the largest message
-// each, so the bound can be passed by as many of these as there are calls under way.
-func (s *Server) admit(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	if s.memory.Fits(1) {
-		return ctx, nil
-	}
-	s.refused()
-	return nil, errNoMemory
 }

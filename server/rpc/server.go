@@ -37,6 +37,7 @@ type Config struct {
 
 	DefaultTimeout time.Duration // of a call that names neither a deadline nor a timeout; default 30 s
 	MaxTimeout     time.Duration // bounds the parameter "timeout"; default 5 min
+	ReadTimeout    time.Duration // for the message of a call that is no stream to come; default 1 min
 	MaxMessage     int           // bytes of a request, unpacked; default 32 MiB
 
 	// Memory bounds the bytes of requests, with those of other front ends if they share it. nil is no bound.
@@ -44,6 +45,10 @@ type Config struct {
 
 	// TLS encrypts the connections; it must offer h2. nil: they are plain.
 	TLS *tls.Config
+
+	// Check is asked before the message of a call for an answer is read, and must be quick. Its error refuses the call, and is for
+	// Backend.Describe. nil lets everybody.
+	Check func(key string) error
 
 	// Enter lets a caller with that key, "" for none, ask a request, and returns the key's name; leave follows the request. Its error is
 	// for Backend.Describe. nil lets everybody.
@@ -63,8 +68,14 @@ func (c *Config) setDefaults() {
 	if c.MaxTimeout == 0 {
 		c.MaxTimeout = 5 * time.Minute
 	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = time.Minute
+	}
 	if c.MaxMessage == 0 {
 		c.MaxMessage = 32 << 20
+	}
+	if c.Check == nil {
+		c.Check = func(string) error { return nil }
 	}
 	if c.Enter == nil {
 		c.Enter = func(string) (string, func(), error) { return "", func() {}, nil }
@@ -100,30 +111,30 @@ type Server struct {
 	draining chan struct{} // closed by Drain and Close
 	stop     sync.Once
 	active   atomic.Int64 // calls under way
-	memory   Memory
-	refused  func()
+	service  *service
 }
 
 // New makes a server of cfg. It has no port yet.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	s := &Server{draining: make(chan struct{}), memory: cfg.Memory, refused: cfg.Refused}
+	s := &Server{draining: make(chan struct{})}
+	s.service = &service{Config: cfg, draining: s.draining}
 	guard := guard{cfg.Panicked, &s.active}
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(cfg.MaxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(handshakeTimeout), grpc.KeepaliveParams(keepalive.ServerParameters{Time: probeEvery, Timeout: probeTimeout}),
-		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream),
+		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream), grpc.InTapHandle(s.admit),
 	}
 	if cfg.TLS != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
 	}
 	if cfg.Memory != nil {
-		options = append(options, grpc.InTapHandle(s.admit), experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))
+		options = append(options, experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))
 	}
 	s.grpc = grpc.NewServer(options...)
-	inferencepb.RegisterGRPCInferenceServiceServer(s.grpc, &service{Config: cfg, draining: s.draining})
+	inferencepb.RegisterGRPCInferenceServiceServer(s.grpc, s.service)
 	grpc_health_v1.RegisterHealthServer(s.grpc, &healthService{ready: cfg.Backend.Ready, draining: s.draining})
 	reflection.Register(s.grpc)
 	return s
