@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
 )
 
 // The reasons for which a file is not to be had. The errors that wrap them say which
@@ -58,9 +60,19 @@ func (c *Client) refusal(resp *http.Response, ref Ref) error {
 		}
 		return fmt.Errorf("%w from this token: check the name at %s", ErrNoRepo, page)
 	case resp.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%w for this repository (%s): check its rights", ErrDenied, or(message, resp.Status))
+		return fmt.Errorf("%w for this repository (%s): check its rights", ErrDenied, printable(or(message, resp.Status)))
 	}
-	return statusError{or(message, resp.Status)}
+	return statusError{printable(or(message, resp.Status))}
+}
+
+// printable replaces what a terminal would take for more than text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, s)
 }
 
 func or(a, b string) string {

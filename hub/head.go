@@ -77,6 +77,11 @@ func (c *Client) headOnce(ctx context.Context, ref Ref, name string) (meta, erro
 		return meta{}, err
 	}
 	resp.Body.Close()
+	return c.metaOf(resp, ref)
+}
+
+// metaOf reads the headers of an answer. Nothing that they say is believed to be a file's name before it looks like one.
+func (c *Client) metaOf(resp *http.Response, ref Ref) (meta, error) {
 	m := meta{commit: resp.Header.Get("X-Repo-Commit"), etag: etag(resp.Header), size: size(resp)}
 	if m.commit != "" && !token68.MatchString(m.commit) {
 		return meta{}, fmt.Errorf("the hub names a commit %q", m.commit)
