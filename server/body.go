@@ -43,6 +43,15 @@ func (u *upload) buffer() *bytebufferpool.ByteBuffer {
 type limits struct {
 	images  int
 	timeout time.Duration
+	take    func(bytes int) error // counts so many in all against what all requests may hold; nil does not
+}
+
+// holds counts what an upload holds: its body, and what is made of it.
+func (lim *limits) holds(bytes int) error {
+	if lim.take == nil {
+		return nil
+	}
+	return lim.take(bytes)
 }
 
 const defaultTopK = 5
@@ -57,7 +66,7 @@ func (s *Server) readUpload(ctx *fasthttp.RequestCtx) (*upload, error) {
 		}
 	}
 	u := &upload{topK: defaultTopK}
-	lim := limits{images: s.cfg.MaxImagesPerRequest, timeout: s.cfg.MaxTimeout}
+	lim := limits{images: s.cfg.MaxImagesPerRequest, timeout: s.cfg.MaxTimeout, take: func(n int) error { return s.hold(ctx, n) }}
 	query := ctx.QueryArgs()
 	for _, name := range []string{"top_k", "timeout_ms", "priority"} {
 		if v := query.Peek(name); v != nil {

@@ -122,8 +122,8 @@ func viewVerdict(v *monitor.Verdict) feedbackView {
 func parseFeedback(body []byte) (labels []monitor.Label, list bool, err error) {
 	p := jsonParsers.Get()
 	defer jsonParsers.Put(p)
-	v, err := p.ParseBytes(body)
-	if err != nil || v.Type() != fastjson.TypeObject {
+	v := parseValues(p, body)
+	if v == nil || v.Type() != fastjson.TypeObject {
 		return nil, false, badRequest("bad_json", "The body is no JSON object; send {\"request_id\": \"…\", \"label\": \"…\"}.")
 	}
 	many := v.Get("feedback")

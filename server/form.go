@@ -21,6 +21,9 @@ func (u *upload) parseForm(contentType string, body []byte, lim limits) error {
 	if err != nil || params["boundary"] == "" {
 		return badRequest("bad_form", "The form's Content-Type names no boundary; let the HTTP client set that header.")
 	}
+	if err := lim.holds(2 * len(body)); err != nil { // its files are copied
+		return err
+	}
 	form := multipart.NewReader(bytes.NewReader(body), params["boundary"])
 	files := 0
 	for parts := 0; ; parts++ {

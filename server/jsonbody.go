@@ -13,14 +13,38 @@ import (
 // jsonParsers are pooled: a parser keeps its copy of the body, and values point into that.
 var jsonParsers fastjson.ParserPool
 
+// maxJSONValues bounds the values of a body. A parsed one takes some hundred bytes, of "0," as well: without a bound the largest body would
+// become gigabytes. Of what belongs into a body there are a few dozen.
+const maxJSONValues = 10_000
+
+// parseValues parses a body of at most maxJSONValues, and returns nil for what is no JSON, or more. p goes back to jsonParsers when its
+// values are no longer used.
+func parseValues(p *fastjson.Parser, body []byte) *fastjson.Value {
+	values := 1
+	for _, before := range []string{",", "[", "{"} { // each value but the first follows one of them; there may be more, in strings
+		values += bytes.Count(body, []byte(before))
+	}
+	if values > maxJSONValues {
+		return nil
+	}
+	v, err := p.ParseBytes(body)
+	if err != nil {
+		return nil
+	}
+	return v
+}
+
 // parseJSON reads {"image": "<base64>"} or {"images": ["<base64>", …]} with top_k, timeout_ms and priority. The images are
 // decoded into buffers of u; nothing points into body afterwards.
 func (u *upload) parseJSON(body []byte, lim limits) error {
+	if err := lim.holds(3 * len(body)); err != nil { // the parser's copy, and the images
+		return err
+	}
 	p := jsonParsers.Get()
 	defer jsonParsers.Put(p)
-	v, err := p.ParseBytes(body)
-	if err != nil {
-		return badRequest("bad_json", "The body is not valid JSON; send {\"image\": \"<base64>\"}.")
+	v := parseValues(p, body)
+	if v == nil {
+		return badRequest("bad_json", "The body is not valid JSON, or of thousands of values; send {\"image\": \"<base64>\"}.")
 	}
 	if v.Type() != fastjson.TypeObject {
 		return badRequest("bad_json", "The body must be a JSON object such as {\"image\": \"<base64>\"}.")

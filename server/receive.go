@@ -133,6 +133,11 @@ func (s *Server) charge(ex *exchange, n int) error {
 	return nil
 }
 
+// hold counts that ctx's request holds n bytes in all, or, where it would need more than there is, everything.
+func (s *Server) hold(ctx *fasthttp.RequestCtx, n int) error {
+	return s.charge(exchangeOf(ctx), int(min(int64(n), s.bodies.limit)))
+}
+
 // release gives back what ex holds of a body. Nothing of it may be touched afterwards.
 func (s *Server) release(ctx *fasthttp.RequestCtx, ex *exchange) {
 	if ex.body != nil {

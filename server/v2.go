@@ -19,7 +19,7 @@ type v2 struct{ *Server }
 // newProtocol makes the protocol's HTTP form.
 func (s *Server) newProtocol() *oip.Handler {
 	return &oip.Handler{
-		Backend: s.Backend(), Receive: s.receive, Keyed: s.keyed, Fail: s.writeError, Admin: s.admit,
+		Backend: s.Backend(), Receive: s.receive, Hold: s.hold, Keyed: s.keyed, Fail: s.writeError, Admin: s.admit,
 		MaxBody: s.cfg.MaxBodyBytes, MaxTimeout: s.cfg.MaxTimeout,
 		Begin: func(ctx *fasthttp.RequestCtx, timeout time.Duration) context.Context {
 			ex := exchangeOf(ctx)

@@ -23,6 +23,9 @@ type Handler struct {
 	// Receive reads the request's body, so that ctx has it. Its errors are for Fail.
 	Receive func(ctx *fasthttp.RequestCtx) error
 
+	// Hold counts that the request holds n bytes in all, its body and what is made of it. Its errors are for Fail.
+	Hold func(ctx *fasthttp.RequestCtx, n int) error
+
 	// Fail answers with an error, an *Error among others.
 	Fail func(ctx *fasthttp.RequestCtx, err error)
 

@@ -2,11 +2,13 @@ package oip
 
 import (
 	"bytes"
-	"errors"
+	"io"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 )
@@ -61,33 +63,67 @@ func (h *Handler) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
 	if len(given) == 0 {
 		return ctx.Request.Body(), nil
 	}
-	var body []byte
+	var unpacker io.Reader
 	var err error
+	packed := ctx.Request.Body()
 	switch encoding := string(bytes.ToLower(bytes.TrimSpace(given))); encoding {
 	case "", "identity":
-		return ctx.Request.Body(), nil
+		return packed, nil
 	case "gzip":
-		body, err = ctx.Request.BodyGunzipWithLimit(h.MaxBody)
+		unpacker, err = gzip.NewReader(bytes.NewReader(packed))
 	case "deflate":
-		body, err = ctx.Request.BodyInflateWithLimit(h.MaxBody)
+		unpacker, err = zlib.NewReader(bytes.NewReader(packed))
 	default:
 		ctx.Response.Header.Set(fasthttp.HeaderAcceptEncoding, "gzip, deflate")
 		return nil, &Error{fasthttp.StatusUnsupportedMediaType, "unsupported_encoding", "The body's Content-Encoding is " + strconv.Quote(clip(encoding)) + "; gzip and deflate are understood."}
 	}
-	if errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		return nil, &Error{fasthttp.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than " + strconv.Itoa(h.MaxBody) + " bytes once it is unpacked."}
-	}
 	if err != nil {
-		return nil, bad("bad_encoding", "The body cannot be unpacked: it is not what its Content-Encoding says.")
+		return nil, errPacked
 	}
-	return body, nil
+	return h.unpack(ctx, unpacker, len(packed))
 }
+
+var errPacked = bad("bad_encoding", "The body cannot be unpacked: it is not what its Content-Encoding says.")
+
+// unpackStep is how much of a body is unpacked before it is counted.
+const unpackStep = 64 << 10
+
+// unpack reads a body of so many packed bytes. A few kilobytes may become a thousand times as much, so memory is counted before it
+// grows.
+func (h *Handler) unpack(ctx *fasthttp.RequestCtx, r io.Reader, packed int) ([]byte, error) {
+	var body []byte
+	for {
+		if len(body) == cap(body) {
+			size := max(2*cap(body), unpackStep)
+			if err := h.Hold(ctx, packed+size+cap(body)); err != nil {
+				return nil, err
+			}
+			body = append(make([]byte, 0, size), body...)
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > h.MaxBody:
+			return nil, &Error{fasthttp.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than " + strconv.Itoa(h.MaxBody) + " bytes once it is unpacked."}
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, errPacked
+		}
+	}
+}
+
+// valuesOfJSON is how many bytes are made of one of a tensor in JSON, about: four of "0,".
+const valuesOfJSON = 4
 
 // parse reads the request in whichever of its three forms it has, and reports whether it is the raw binary one.
 func (h *Handler) parse(ctx *fasthttp.RequestCtx, req *InferRequest, body []byte) (raw bool, err error) {
 	req.Model, req.Version = named(ctx)
 	given := PeekCanonical(&ctx.Request.Header, headerLength)
 	if len(given) == 0 {
+		if err := h.Hold(ctx, (1+valuesOfJSON)*len(body)); err != nil {
+			return false, err
+		}
 		return false, ParseRequest(req, body, -1)
 	}
 	length, err := strconv.Atoi(string(given))
@@ -95,6 +131,9 @@ func (h *Handler) parse(ctx *fasthttp.RequestCtx, req *InferRequest, body []byte
 		return false, bad("bad_header_length", "%s is %q; it must be the length of the JSON in bytes.", headerLength, clip(string(given)))
 	}
 	if length > 0 {
+		if err := h.Hold(ctx, len(body)+valuesOfJSON*length); err != nil {
+			return false, err
+		}
 		return false, ParseRequest(req, body, length)
 	}
 	if len(body) == 0 {
