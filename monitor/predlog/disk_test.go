@@ -5,47 +5,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/torchlit/torchlit/internal/smalldisk"
 	"github.com/torchlit/torchlit/monitor"
 )
 
-// smallDisk mounts a disk of its own. Only root may.
-func smallDisk(t *testing.T, options string, flags uintptr) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
-		t.Skip("skipped: cannot mount a small disk, which takes root: ", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
 // TestFullDisk: answers wait, then are dropped and counted; labels are refused; and when there is room again all that waited is written.
 func TestFullDisk(t *testing.T) {
-	dir := smallDisk(t, "size=2m", 0)
+	d := smalldisk.New(t, 2<<20)
+	dir := d.Dir
 	var r reports
 	l := open(t, Config{Dir: filepath.Join(dir, "log"), Interval: time.Millisecond, Queue: 200, Vectors: 1, Report: r.add})
 	l.Record(answerTo(0))
 	label(t, l, "r0", "cat")
 
-	filler, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer filler.Close()
-	for err == nil {
-		_, err = filler.Write(make([]byte, 4096))
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
+	free := d.Fill()
 	n := 1
 	eventually(t, "drops", func() bool {
 		for range 50 {
@@ -60,12 +36,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := l.Feedback(t.Context(), "pets", []monitor.Label{{RequestID: "r0", Name: "dog"}}); !errors.Is(err, monitor.ErrUnavailable) {
 		t.Errorf("a label on a full disk: %v", err)
 	}
-	if err := os.Remove(filler.Name()); err != nil {
-		t.Fatal(err)
-	}
-	if err := filler.Close(); err != nil {
-		t.Fatal(err)
-	}
+	free()
 	eventually(t, "the end of the failure", func() bool { return !l.Counts().Failing })
 	label(t, l, "r0", "dog")
 	mustClose(t, l)
@@ -85,7 +56,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestFullAtClose: what cannot be written at the end is an error that says how much it was.
 func TestFullAtClose(t *testing.T) {
-	dir := smallDisk(t, "size=1m", 0)
+	dir := smalldisk.New(t, 1<<20).Dir
 	l := open(t, Config{Dir: dir, Interval: time.Hour, Vectors: 1})
 	for n := range 5000 {
 		l.Record(answerTo(n))
@@ -113,20 +84,20 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	f(file)
-	f(smallDisk(t, "size=1m", syscall.MS_RDONLY))
+	d := smalldisk.New(t, 1<<20)
+	d.ReadOnly(true)
+	f(d.Dir)
 }
 
 // TestTurnsReadOnly: a disk whose driver has given up is read-only from one moment to the next.
 func TestTurnsReadOnly(t *testing.T) {
-	dir := smallDisk(t, "size=8m", 0)
-	l := open(t, Config{Dir: dir, Interval: time.Millisecond})
+	d := smalldisk.New(t, 8<<20)
+	l := open(t, Config{Dir: d.Dir, Interval: time.Millisecond})
 	l.Record(answerTo(0))
 	label(t, l, "r0", "cat")
 	mustClose(t, l)
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "read-only") {
+	d.ReadOnly(true)
+	if _, err := Open(Config{Dir: d.Dir}); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("got %v", err)
 	}
 }
