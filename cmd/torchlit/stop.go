@@ -40,6 +40,7 @@ func (f *fronts) start() error {
 		f.logger.Info("listening for administrators", zap.Stringer("admin_addr", admin.Addr()))
 	}
 	f.grpc = startGRPC(f.settings, f.server, f.doors, f.life.set.Listener(grpcSocket), f.logger)
+	f.doors.begin()
 	says := "listening; loading models"
 	if f.life.late {
 		says = "listening; models are loaded"

@@ -42,7 +42,7 @@ type Config struct {
 	// Memory bounds the bytes of requests, with those of other front ends if they share it. nil is no bound.
 	Memory Memory
 
-	// TLS encrypts the connections; it must offer h2. nil: they are plain.
+	// TLS encrypts the connections; it must offer h2, and those that settle on another protocol are closed. nil: they are plain.
 	TLS *tls.Config
 
 	// Enter lets a caller with that key, "" for none, ask a request, and returns the key's name; leave follows the request. Its error is
@@ -117,7 +117,7 @@ func New(cfg Config) *Server {
 		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream),
 	}
 	if cfg.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+		options = append(options, grpc.Creds(http2Only{credentials.NewTLS(cfg.TLS)}))
 	}
 	if cfg.Memory != nil {
 		options = append(options, grpc.InTapHandle(s.admit), experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))
