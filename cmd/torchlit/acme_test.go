@@ -21,26 +21,25 @@ import (
 )
 
 // The program gets its certificate on its own port, though it asks clients for theirs, serves HTTP and gRPC with it, and has it again after a restart
-// while the authority is away. The proof works on gRPC's port, too.
+// while the authority is away. The proof works on gRPC's port, too, and by plain HTTP where neither can be reached.
 func TestServeACME(t *testing.T) {
 	torchtest.Need(t)
 	const host = "photos.torchlit.test"
 	certFile, keyFile, _ := certificate(t)
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(t, err)
-	ports := [2]string{reservePort(t), reservePort(t)}
-	f := func(name, addr, grpcAddr string) {
+	tlsAddr, httpAddr := reservePort(t), reservePort(t) // where the authority looks
+	f := func(name string, starts int, more ...string) {
 		t.Run(name, func(t *testing.T) {
-			at, err := net.ResolveTCPAddr("tcp", ports[0])
-			require.NoError(t, err)
-			authority := acmetest.Start(t, at.Port, time.Hour)
+			authority := acmetest.Start(t, portOf(t, tlsAddr), portOf(t, httpAddr), time.Hour)
 			root := filepath.Join(t.TempDir(), "root.pem")
 			require.NoError(t, os.WriteFile(root, authority.Server, 0o600))
 			trust := func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "SSL_CERT_FILE="+root) }
-			args := []string{"--addr", addr, "--grpc-addr", grpcAddr, "--max-batch-size", "1", "--tls-client-ca", certFile,
-				"--acme-domains", "other.torchlit.test, " + host, "--acme-cache", t.TempDir(), "--acme-directory", authority.Directory}
+			args := append([]string{"--grpc-addr", "127.0.0.1:0", "--max-batch-size", "1", "--tls-client-ca", certFile,
+				"--acme-domains", "other.torchlit.test, " + host, "--acme-cache", t.TempDir(), "--acme-directory", authority.Directory}, more...)
 			client := &tls.Config{RootCAs: authority.Roots(), ServerName: host, Certificates: []tls.Certificate{pair}}
-			for range 2 {
+			orders := 0
+			for range starts {
 				s := serveProgram(t, trust, args...)
 				healthy(t, s, client)
 				anonymous := client.Clone()
@@ -50,13 +49,18 @@ func TestServeACME(t *testing.T) {
 				s.stop(t)
 				assert.Contains(t, s.log.String(), "a certificate is in force")
 				assert.NotContains(t, s.log.String(), "PRIVATE KEY")
-				assert.Equal(t, 2, authority.Orders())
+				if orders > 0 {
+					assert.Equal(t, orders, authority.Orders(), "a restart ordered again")
+				}
+				orders = authority.Orders()
+				assert.NotZero(t, orders)
 				authority.SetDown(true)
 			}
 		})
 	}
-	f("http", ports[0], ports[1])
-	f("grpc", ports[1], ports[0])
+	f("on the HTTP server's port", 2, "--addr", tlsAddr)
+	f("on the gRPC server's port", 1, "--grpc-addr", tlsAddr)
+	f("by plain HTTP under a supervisor", 1, "--acme-http-addr", httpAddr, "--supervise")
 
 	_, log, code := runCommand(t, "serve", "--acme-domains", host, "--tls-cert", certFile, "--tls-key", keyFile)
 	assert.Equal(t, 2, code)
@@ -69,6 +73,13 @@ func reservePort(t *testing.T) string {
 	require.NoError(t, err)
 	defer ln.Close()
 	return ln.Addr().String()
+}
+
+func portOf(t *testing.T, addr string) int {
+	t.Helper()
+	at, err := net.ResolveTCPAddr("tcp", addr)
+	require.NoError(t, err)
+	return at.Port
 }
 
 func get(url string, cfg *tls.Config) (status int, err error) {

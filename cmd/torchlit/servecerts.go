@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,8 @@ func (s *serveSettings) checkCertificates() error {
 	switch {
 	case files && s.ACMEDomains != "":
 		return errors.New("--acme-domains gets certificates from an authority, --tls-cert and --tls-key name one that is there: leave out the one or the others")
+	case s.ACMEHTTPAddr != "" && s.ACMEDomains == "":
+		return errors.New("--acme-http-addr needs --acme-domains")
 	case s.TLSClientCA != "" && !files && s.ACMEDomains == "":
 		return errors.New("--tls-client-ca needs --tls-cert and --tls-key, or --acme-domains")
 	}
@@ -43,7 +46,7 @@ func (d *doors) openCerts(s *serveSettings, logger *zap.Logger) (*certs.Certs, e
 }
 
 func (s *serveSettings) acme() (a certs.ACME, err error) {
-	a = certs.ACME{Cache: s.ACMECache, Email: s.ACMEEmail, Directory: s.ACMEDirectory}
+	a = certs.ACME{Cache: s.ACMECache, Email: s.ACMEEmail, Directory: s.ACMEDirectory, HTTP: s.ACMEHTTPAddr != ""}
 	for host := range strings.SplitSeq(s.ACMEDomains, ",") {
 		if host = strings.TrimSpace(host); host != "" {
 			a.Hosts = append(a.Hosts, host)
@@ -73,11 +76,14 @@ func (d *doors) toldACME(logger *zap.Logger) func(string, time.Time, error) {
 	}
 }
 
-// begin asks an authority for what is missing, now that the server listens where it will look.
-func (d *doors) begin() {
-	if d.certs != nil {
-		d.certs.Begin()
+// begin asks an authority for what is missing, now that the server listens where it will look, and answers its proofs by HTTP on ln, if
+// that is not nil, until stop.
+func (d *doors) begin(ln net.Listener, logger *zap.Logger) (stop func()) {
+	if d.certs == nil {
+		return func() {}
 	}
+	d.certs.Begin()
+	return serveProofs(ln, d.certs.HTTP(), logger)
 }
 
 // tls is nil for plain connections.

@@ -33,6 +33,7 @@ type serveSettings struct {
 	ACMECache     string `yaml:"acme_cache" help:"folder that keeps keys and certificates through restarts (default: torchlit/acme in the user's cache folder)"`
 	ACMEEmail     string `yaml:"acme_email" help:"address that the authority may write to"`
 	ACMEDirectory string `yaml:"acme_directory" help:"URL of the authority's directory"`
+	ACMEHTTPAddr  string `yaml:"acme_http_addr" help:"address, such as :80, for proofs by HTTP where the authority cannot reach the TLS port; it sends others to HTTPS"`
 
 	APIKeyFile   string `yaml:"api_key_file" group:"Who may ask" help:"file of keys, by 'torchlit key', of which those present one who ask for answers; without it everybody may"`
 	AdminKeyFile string `yaml:"admin_key_file" help:"file of keys that admin routes ask for; without it they answer this machine only"`

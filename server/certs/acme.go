@@ -26,6 +26,7 @@ type ACME struct {
 	Cache     string   // folder of keys and certificates, made if need be; several processes may share it
 	Email     string   // whom the authority may write to; "" for nobody
 	Directory string   // https URL of the authority's directory
+	HTTP      bool     // prove by plain HTTP, too, when that by TLS fails: Certs.HTTP is served at port 80 of the hosts
 
 	// Told is told, from one goroutine, of each certificate that comes into force and until when it is valid, and of each failure to get or
 	// renew one. May be nil.

@@ -84,12 +84,16 @@ func newKeeper(a ACME) (*keeper, error) {
 // manage makes a manager for h. One that has failed to get a certificate says so for a minute whatever happens, so each try has its own; the
 // cache is what they share.
 func (k *keeper) manage(h *host) *autocert.Manager {
-	return &autocert.Manager{
+	m := &autocert.Manager{
 		Prompt: autocert.AcceptTOS, Cache: k.cache, HostPolicy: autocert.HostWhitelist(h.name), Email: k.acme.Email,
 		Client: &acme.Client{
 			DirectoryURL: k.acme.Directory, UserAgent: "torchlit", RetryBackoff: retryBackoff, HTTPClient: &http.Client{Transport: h.witness},
 		},
 	}
+	if k.acme.HTTP {
+		m.HTTPHandler(nil) // by which it knows
+	}
+	return m
 }
 
 // retryBackoff repeats a request a few times; after that the keeper's pauses count.
@@ -208,7 +212,7 @@ func (k *keeper) failed(h *host, err error) {
 		err = fmt.Errorf("%w: %s", err, trouble)
 	}
 	k.acme.Told(h.name, time.Time{}, fmt.Errorf("cannot get a certificate for %q from %q: %w; that name's port 443 must lead to this server's TLS port, "+
-		"and the directory be reachable from here (--acme-domains, --acme-directory); the next try is in %s", h.name, k.acme.Directory, err, h.pause))
+		"or its port 80 to --acme-http-addr, and the directory be reachable from here (--acme-domains, --acme-directory); the next try is in %s", h.name, k.acme.Directory, err, h.pause))
 }
 
 // have puts cert into force. autocert renews it in the background when a third of its time is left, or 30 days; when that is overdue, it has failed.
@@ -230,5 +234,5 @@ func (k *keeper) have(h *host, cert *tls.Certificate) {
 		why = "the authority has not been asked"
 	}
 	k.acme.Told(h.name, leaf.NotAfter, fmt.Errorf("cannot renew the certificate of %q, which ends at %s: %s; that name's port 443 must lead to this server's "+
-		"TLS port, and the directory be reachable from here (--acme-domains, --acme-directory)", h.name, leaf.NotAfter.Format(time.RFC3339), why))
+		"TLS port, or its port 80 to --acme-http-addr, and the directory be reachable from here (--acme-domains, --acme-directory)", h.name, leaf.NotAfter.Format(time.RFC3339), why))
 }

@@ -25,7 +25,7 @@ import (
 // Leaves is the goroutine that an authority leaves behind, for goleak.IgnoreAnyFunction: Pebble's is made to live as long as the process.
 const Leaves = "github.com/letsencrypt/pebble/v2/va.VAImpl.processTasks"
 
-// Authority signs certificates for whoever answers its challenge on one port of this machine. Its methods may be called from any goroutine.
+// Authority signs certificates for whoever answers its challenges on this machine. Its methods may be called from any goroutine.
 type Authority struct {
 	Directory string // URL
 	Server    []byte // certificate of the directory's own server, in PEM
@@ -36,8 +36,9 @@ type Authority struct {
 	down   atomic.Bool
 }
 
-// Start starts an authority, which ends with the test. It looks for hosts at tlsPort, and its certificates are valid for life, in whole seconds.
-func Start(t testing.TB, tlsPort int, life time.Duration) *Authority {
+// Start starts an authority, which ends with the test. It looks for hosts at tlsPort and, by plain HTTP, at httpPort, and its certificates are valid for
+// life, in whole seconds.
+func Start(t testing.TB, tlsPort, httpPort int, life time.Duration) *Authority {
 	t.Helper()
 	for name, value := range map[string]string{"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"} {
 		t.Setenv(name, value)
@@ -45,7 +46,7 @@ func Start(t testing.TB, tlsPort int, life time.Duration) *Authority {
 	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
 	signer := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: uint64(life / time.Second)}})
-	pebble := wfe.New(quiet, store, va.New(quiet, 1, tlsPort, true, resolver(t), store), signer, nil, true, false, 0, 0)
+	pebble := wfe.New(quiet, store, va.New(quiet, httpPort, tlsPort, true, resolver(t), store), signer, nil, true, false, 0, 0)
 	a := &Authority{root: signer.GetRootCert(0).Cert}
 	a.front = httptest.NewUnstartedServer(a.watch(pebble.Handler()))
 	a.front.Config.ErrorLog = quiet
