@@ -93,7 +93,8 @@ type Config struct {
 	// and closed. Behind a load balancer all come from a few addresses. Default: half of MaxConns, so that none alone can shut out the rest.
 	MaxConnsPerClient int
 
-	// TLS makes the server speak HTTPS. Default nil: plain HTTP.
+	// TLS makes the server speak HTTPS. A connection that settles on acme-tls/1, as of a certificate authority, is closed after its handshake. Default
+	// nil: plain HTTP.
 	TLS *tls.Config
 
 	// DecodeWorkers is how many images are decoded at once, at most: see Model.Rate. Default: one for each CPU.

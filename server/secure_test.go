@@ -8,10 +8,12 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"testing"
 	"time"
 )
@@ -83,5 +85,30 @@ func TestTLS(t *testing.T) {
 	defer cancel()
 	if err := s.Drain(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// A handshake by which a certificate authority looks whether a name leads here opens no door: it needs no client's certificate.
+func TestNothingAfterAProof(t *testing.T) {
+	cert, _ := selfSigned(t)
+	s, addr := openTCP(t, Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1", proofProtocol}}})
+	f := func(protocol string, answers bool) {
+		t.Helper()
+		nc, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_, _ = nc.Write([]byte("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"))
+		_ = nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		var b [1]byte
+		if n, err := nc.Read(b[:]); n > 0 != answers || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: read %d bytes, %v", protocol, n, err)
+		}
+	}
+	f("http/1.1", true)
+	f(proofProtocol, false)
+	for s.conns.count() > 0 {
+		time.Sleep(time.Millisecond)
 	}
 }

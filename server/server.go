@@ -101,7 +101,7 @@ func Open(cfg Config) (*Server, error) {
 // newFast makes the HTTP server of a handler.
 func (s *Server) newFast(handle fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &s.cfg
-	return &fasthttp.Server{
+	fast := &fasthttp.Server{
 		Name:                         "torchlit",
 		Handler:                      handle,
 		ErrorHandler:                 s.parseFailed,
@@ -117,7 +117,15 @@ func (s *Server) newFast(handle fasthttp.RequestHandler) *fasthttp.Server {
 		CloseOnShutdown:              true,
 		Logger:                       fastLogger{cfg.Logger},
 	}
+	if cfg.TLS != nil {
+		fast.NextProto(proofProtocol, func(net.Conn) error { return nil }) // fasthttp closes it
+	}
+	return fast
 }
+
+// proofProtocol is that of a handshake by which a certificate authority looks whether a name leads here (RFC 8737). It needs no client's
+// certificate, so there is nothing to be had after it.
+const proofProtocol = "acme-tls/1"
 
 // rejectHeadroom keeps fasthttp's own limit above ours: ours answers in JSON and is counted.
 const rejectHeadroom = 64

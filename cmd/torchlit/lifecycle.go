@@ -21,6 +21,7 @@ const (
 	httpSocket  = "http"
 	grpcSocket  = "grpc"
 	adminSocket = "admin"
+	acmeSocket  = "acme"
 )
 
 // lifecycle is a server's bond with whoever started it: where its sockets come from, who hears that it is ready or stops, and by which
@@ -45,6 +46,7 @@ func wantedSockets(settings serveSettings) []sockets.Want {
 		{Name: httpSocket, Addr: settings.Addr, Flag: "--addr"},
 		{Name: grpcSocket, Addr: settings.GRPCAddr, Flag: "--grpc-addr"},
 		{Name: adminSocket, Addr: settings.AdminAddr, Flag: "--admin-addr"},
+		{Name: acmeSocket, Addr: settings.ACMEHTTPAddr, Flag: "--acme-http-addr"},
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/server/certs/acmetest"
 	"github.com/torchlit/torchlit/torch/safetensors"
 	"github.com/torchlit/torchlit/torch/torchtest"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(acmetest.Leaves))
 }
 
 func command(t testing.TB, args ...string) *exec.Cmd {

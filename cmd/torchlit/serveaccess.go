@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 	"github.com/torchlit/torchlit/server/certs"
 )
 
-// doors are what decides who gets in: keys and certificates, read from files that are followed.
+// doors are what decides who gets in: keys and certificates, read from files that are followed, or got from an authority.
 type doors struct {
 	api, admin *access.Keys // nil for none
 	certs      *certs.Certs // nil for plain HTTP
@@ -23,7 +22,7 @@ type doors struct {
 // openDoors reads the files that settings name.
 func openDoors(settings *serveSettings, logger *zap.Logger) (d *doors, err error) {
 	d = &doors{reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "torchlit_reloads_total", Help: "Changes of files that the server follows, by what they hold and result: ok or failed.",
+		Name: "torchlit_reloads_total", Help: "Changes of files that the server follows, by what they hold, and of certificates that it gets (acme), and result: ok or failed.",
 	}, []string{"what", "result"})}
 	defer func() {
 		if err != nil {
@@ -40,13 +39,7 @@ func openDoors(settings *serveSettings, logger *zap.Logger) (d *doors, err error
 			return nil, fmt.Errorf("%w; name a file with --admin-key-file", err)
 		}
 	}
-	if settings.TLSCert == "" && settings.TLSKey == "" {
-		if settings.TLSClientCA != "" {
-			return nil, usageError{fmt.Errorf("--tls-client-ca needs --tls-cert and --tls-key")}
-		}
-		return d, nil
-	}
-	d.certs, err = certs.Open(certs.Files{Cert: settings.TLSCert, Key: settings.TLSKey, ClientCA: settings.TLSClientCA}, d.told(logger, "certificate", settings.TLSCert))
+	d.certs, err = d.openCerts(settings, logger)
 	return d, err
 }
 
@@ -74,22 +67,6 @@ func (d *doors) guard(cfg *server.Config, settings *serveSettings) {
 			cfg.CORSOrigins = append(cfg.CORSOrigins, origin)
 		}
 	}
-}
-
-// tls is nil for plain connections.
-func (d *doors) tls() *tls.Config {
-	if d.certs == nil {
-		return nil
-	}
-	return d.certs.Config()
-}
-
-// grpcTLS is tls for gRPC, which is HTTP/2 alone.
-func (d *doors) grpcTLS() *tls.Config {
-	if d.certs == nil {
-		return nil
-	}
-	return d.certs.Config("h2")
 }
 
 func (d *doors) close() {

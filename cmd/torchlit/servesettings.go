@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/torchlit/torchlit/repository"
+	"github.com/torchlit/torchlit/server/certs"
 	"github.com/torchlit/torchlit/vision"
 )
 
@@ -27,6 +28,12 @@ type serveSettings struct {
 	TLSCert   string `yaml:"tls_cert" help:"certificate of the server in PEM, for HTTPS and gRPC over TLS"`
 	TLSKey    string `yaml:"tls_key" help:"its key in PEM"`
 	ReusePort bool   `yaml:"reuse_port" help:"let several processes listen on one port (SO_REUSEPORT), each from when its models are loaded"`
+
+	ACMEDomains   string `yaml:"acme_domains" group:"Certificates by ACME" help:"host names, separated by commas, for which certificates are got from an authority and renewed; who sets it agrees to the authority's terms of service"`
+	ACMECache     string `yaml:"acme_cache" help:"folder that keeps keys and certificates through restarts (default: torchlit/acme in the user's cache folder)"`
+	ACMEEmail     string `yaml:"acme_email" help:"address that the authority may write to"`
+	ACMEDirectory string `yaml:"acme_directory" help:"URL of the authority's directory"`
+	ACMEHTTPAddr  string `yaml:"acme_http_addr" help:"address, such as :80, for proofs by HTTP where the authority cannot reach the TLS port; it sends others to HTTPS"`
 
 	APIKeyFile   string `yaml:"api_key_file" group:"Who may ask" help:"file of keys, by 'torchlit key', of which those present one who ask for answers; without it everybody may"`
 	AdminKeyFile string `yaml:"admin_key_file" help:"file of keys that admin routes ask for; without it they answer this machine only"`
@@ -91,7 +98,7 @@ type serveSettings struct {
 
 func defaultServeSettings() serveSettings {
 	return serveSettings{
-		Addr: ":8080", Device: "auto", Precision: "auto",
+		Addr: ":8080", ACMEDirectory: certs.LetsEncrypt, Device: "auto", Precision: "auto",
 		Timeout: 30 * time.Second, DrainTimeout: time.Minute, LogLevel: "info",
 		TraceRatio: 1, AccessLog: "off", AccessLogSampling: "100:100",
 		VersionPolicy: "latest:1", Sticky: "request_id", Watch: true, WatchInterval: 5 * time.Second,
@@ -122,6 +129,9 @@ func (s *serveSettings) validate() error {
 		return err
 	}
 	if err := s.checkIsolation(); err != nil {
+		return err
+	}
+	if err := s.checkCertificates(); err != nil {
 		return err
 	}
 	if s.Supervise && s.ReusePort {

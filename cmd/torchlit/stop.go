@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -22,6 +23,8 @@ type fronts struct {
 	doors    *doors
 	life     *lifecycle
 	logger   *zap.Logger
+
+	endProofs func() // nil before start
 }
 
 // start accepts connections from now on.
@@ -40,6 +43,7 @@ func (f *fronts) start() error {
 		f.logger.Info("listening for administrators", zap.Stringer("admin_addr", admin.Addr()))
 	}
 	f.grpc = startGRPC(f.settings, f.server, f.doors, f.life.set.Listener(grpcSocket), f.logger)
+	f.endProofs = f.doors.begin(f.limited(acmeSocket), f.logger)
 	says := "listening; loading models"
 	if f.life.late {
 		says = "listening; models are loaded"
@@ -48,7 +52,20 @@ func (f *fronts) start() error {
 	return nil
 }
 
-func (f *fronts) close() { f.grpc.close() }
+// limited is a socket with a bound of connections, nil if there is no such socket.
+func (f *fronts) limited(name string) net.Listener {
+	if ln := f.life.set.Listener(name); ln != nil {
+		return f.server.Limit(ln)
+	}
+	return nil
+}
+
+func (f *fronts) close() {
+	f.grpc.close()
+	if f.endProofs != nil {
+		f.endProofs()
+	}
+}
 
 // drain is the answer to SIGTERM: serve on for the grace time while not ready, then finish what was accepted.
 func (f *fronts) drain() error {

@@ -1,4 +1,4 @@
-// Package certs has the certificates of a server, and follows the files that they are in.
+// Package certs has the certificates of a server: from files, which it follows, or from an authority by ACME.
 package certs
 
 import (
@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
+
+	"golang.org/x/crypto/acme"
 
 	"github.com/torchlit/torchlit/internal/reload"
 )
@@ -18,9 +21,10 @@ type Files struct {
 	ClientCA  string // of whom clients must have a certificate; "" to ask them for none
 }
 
-// Certs are the certificates as they were read last. Its methods may be called from any goroutine.
+// Certs are the certificates as they were read or got last. Its methods may be called from any goroutine.
 type Certs struct {
 	files   Files
+	keeper  *keeper // nil: the server's own certificate is in a file
 	current atomic.Pointer[tls.Config]
 	end     func()
 }
@@ -28,11 +32,23 @@ type Certs struct {
 // Open reads the files and follows their changes until Close; changed is told of each, with what was wrong with it: then what was read before
 // stays in force, as it does while a new certificate is there and its key is not yet.
 func Open(files Files, changed func(error)) (*Certs, error) {
-	paths := []string{files.Cert, files.Key}
-	if files.ClientCA != "" {
-		paths = append(paths, files.ClientCA)
+	return follow(&Certs{files: files}, changed)
+}
+
+// OpenACME gets the server's certificates from an authority, and asks clients for one of clientCA, if that is not "": this file is followed,
+// and changed told of its changes, as by Open. Nothing is asked of the authority before Begin. An error is one of a, of the folder
+// or of the file, never of the authority.
+func OpenACME(a ACME, clientCA string, changed func(error)) (*Certs, error) {
+	k, err := newKeeper(a)
+	if err != nil {
+		return nil, err
 	}
-	c, before := &Certs{files: files}, reload.Look(paths...)
+	return follow(&Certs{files: Files{ClientCA: clientCA}, keeper: k}, changed)
+}
+
+func follow(c *Certs, changed func(error)) (*Certs, error) {
+	paths := slices.DeleteFunc([]string{c.files.Cert, c.files.Key, c.files.ClientCA}, func(p string) bool { return p == "" })
+	before := reload.Look(paths...)
 	if err := c.read(); err != nil {
 		return nil, err
 	}
@@ -41,11 +57,11 @@ func Open(files Files, changed func(error)) (*Certs, error) {
 }
 
 func (c *Certs) read() error {
-	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	err := c.own(cfg)
 	if err != nil {
-		return fmt.Errorf("cannot use the certificate %q with the key %q: %w; check --tls-cert and --tls-key", c.files.Cert, c.files.Key, err)
+		return err
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	if c.files.ClientCA != "" {
 		if cfg.ClientCAs, err = pool(c.files.ClientCA); err != nil {
 			return fmt.Errorf("cannot use the clients' authority %q: %w; check --tls-client-ca", c.files.ClientCA, err)
@@ -53,6 +69,20 @@ func (c *Certs) read() error {
 		cfg.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	c.current.Store(cfg)
+	return nil
+}
+
+// own gives cfg the server's own certificate.
+func (c *Certs) own(cfg *tls.Config) error {
+	if c.keeper != nil {
+		cfg.GetCertificate = c.keeper.certificate
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
+	if err != nil {
+		return fmt.Errorf("cannot use the certificate %q with the key %q: %w; check --tls-cert and --tls-key", c.files.Cert, c.files.Key, err)
+	}
+	cfg.Certificates = []tls.Certificate{pair}
 	return nil
 }
 
@@ -69,11 +99,17 @@ func pool(path string) (*x509.CertPool, error) {
 }
 
 // Config is that of a listener: each handshake takes the certificates in force then. protocols are offered, the likeliest first.
+//
+// An authority proves by a handshake of the protocol acme-tls/1 that a name leads here (RFC 8737). It has no certificate that clients need, so
+// whoever serves the listener must close a connection of this protocol and answer nothing on it.
 func (c *Certs) Config(protocols ...string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		NextProtos: protocols,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if c.keeper != nil && slices.Equal(hello.SupportedProtos, []string{acme.ALPNProto}) {
+				return c.keeper.proof, nil
+			}
 			now := c.current.Load()
 			if len(protocols) == 0 {
 				return now, nil
@@ -85,5 +121,18 @@ func (c *Certs) Config(protocols ...string) *tls.Config {
 	}
 }
 
-// Close ends the following of the files.
-func (c *Certs) Close() { c.end() }
+// Begin gets the certificates that are not there yet and renews those that are, from now on until Close, if they come by ACME. A listener with
+// Config must be open by then: that is where the authority looks. It returns at once, and is called once.
+func (c *Certs) Begin() {
+	if c.keeper != nil {
+		c.keeper.begin()
+	}
+}
+
+// Close ends the following of the files and the work with the authority. An order that is under way is given up.
+func (c *Certs) Close() {
+	c.end()
+	if c.keeper != nil {
+		c.keeper.close()
+	}
+}

@@ -43,7 +43,7 @@ type Config struct {
 	// Memory bounds the bytes of requests, with those of other front ends if they share it. nil is no bound.
 	Memory Memory
 
-	// TLS encrypts the connections; it must offer h2. nil: they are plain.
+	// TLS encrypts the connections; it must offer h2, and those that settle on another protocol are closed. nil: they are plain.
 	TLS *tls.Config
 
 	// Check is asked before the message of a call for an answer is read, and must be quick. Its error refuses the call, and is for
@@ -128,7 +128,7 @@ func New(cfg Config) *Server {
 		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream), grpc.InTapHandle(s.admit),
 	}
 	if cfg.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+		options = append(options, grpc.Creds(http2Only{credentials.NewTLS(cfg.TLS)}))
 	}
 	if cfg.Memory != nil {
 		options = append(options, experimental.BufferPool(&meteredPool{mem.DefaultBufferPool(), cfg.Memory}))
