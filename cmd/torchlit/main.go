@@ -71,7 +71,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), predictCommand(), trainCommand(), launchCommand(), tuneCommand(), evalCommand(), exportCommand(), uploadCommand(), benchCommand(), keyCommand(), logCommand(), doctorCommand(), versionCommand(), decodeWorkerCommand())
+	root.AddCommand(serveCommand(), healthCommand(), predictCommand(), trainCommand(), launchCommand(), tuneCommand(), evalCommand(), exportCommand(), uploadCommand(), benchCommand(), keyCommand(), logCommand(), doctorCommand(), versionCommand(), decodeWorkerCommand())
 	return root
 }
 
