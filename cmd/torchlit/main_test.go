@@ -38,7 +38,11 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(acmetest.Leaves))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(acmetest.Leaves),
+		// Two goroutines of fasthttp that outlive its servers; see server/main_test.go.
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
+	)
 }
 
 func command(t testing.TB, args ...string) *exec.Cmd {
