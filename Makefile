@@ -157,6 +157,16 @@ profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folde
 soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/soak.md)
 	$(GO) test -tags soak -run '$(SOAK)' -count=1 -v -timeout 3h ./...
 
+##@ Images
+
+.PHONY: image-cpu
+image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchlit:cpu; docs/images.md)
+	docker/build.sh cpu '$(or $(TAG),torchlit:cpu)'
+
+.PHONY: test-image-cpu
+test-image-cpu: image-cpu ## run that image with no rights at all, classify a photo, stop it (PHOTO=file)
+	docker/test.sh '$(or $(TAG),torchlit:cpu)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
+
 ##@ Housekeeping
 
 .PHONY: clean

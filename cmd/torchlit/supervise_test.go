@@ -283,6 +283,7 @@ func TestThirdSignalCutsOff(t *testing.T) {
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)
 		assert.Equal(t, 1, exit.ExitCode())
+		assert.Contains(t, s.log.String(), "1 connections are still open: a third signal came")
 	case <-time.After(30 * time.Second):
 		t.Fatal("it does not end")
 	}
