@@ -3,24 +3,29 @@
 set -euo pipefail
 image=${1:?usage: docker/test.sh IMAGE PHOTO}
 photo=${2:?usage: docker/test.sh IMAGE PHOTO}
-engine=podman
-if docker info >/dev/null 2>&1; then engine=docker; fi
+# Without systemd, with cgroups of version 1, and without the right to raise limits, podman runs containers by runc and so.
+engine=(podman --runtime runc --cgroup-manager cgroupfs)
+options=(--no-healthcheck --ulimit nofile=4096:4096 --ulimit nproc=4096:4096)
+if docker info >/dev/null 2>&1; then
+	engine=(docker)
+	options=()
+fi
 name=torchlit-image-test-$$
 port=18977
 fail() {
 	echo "test.sh: $*" >&2
-	"$engine" logs "$name" >&2 || true
+	"${engine[@]}" logs "$name" >&2 || true
 	exit 1
 }
-cleanup() { "$engine" rm -f "$name" >/dev/null 2>&1 || true; }
+cleanup() { "${engine[@]}" rm -f "$name" >/dev/null 2>&1 || true; }
 trap cleanup EXIT
 
 run() {
-	"$engine" run -d --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges "$@" >/dev/null
+	"${engine[@]}" run -d "${options[@]}" --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges "$@" >/dev/null
 }
 await() {
 	for _ in $(seq 300); do
-		if "$engine" exec "$name" /opt/torchlit/bin/torchlit health --url "http://127.0.0.1:$port" >/dev/null 2>&1; then return; fi
+		if "${engine[@]}" exec "$name" /opt/torchlit/bin/torchlit health --url "http://127.0.0.1:$port" >/dev/null 2>&1; then return; fi
 		sleep 0.2
 	done
 	fail "the server is not ready after a minute"
@@ -33,18 +38,18 @@ answer=$(ask) || fail "the photo is not classified: $answer"
 case $answer in *'"label"'*) ;; *) fail "an answer without a label: $answer" ;; esac
 
 # Nobody, with nothing.
-pid=$("$engine" inspect -f '{{.State.Pid}}' "$name")
+pid=$("${engine[@]}" inspect -f '{{.State.Pid}}' "$name")
 grep -qE '^Uid:\s+65532\s+65532' "/proc/$pid/status" || fail "it runs as $(grep ^Uid: "/proc/$pid/status")"
 for set in CapInh CapPrm CapEff CapBnd; do
 	grep -qE "^$set:\s+0+$" "/proc/$pid/status" || fail "it has capabilities: $(grep "^$set" "/proc/$pid/status")"
 done
 grep -qE '^NoNewPrivs:\s+1$' "/proc/$pid/status" || fail "it may get privileges"
 for shell in sh bash dash busybox ls; do
-	if "$engine" exec "$name" "$shell" -c true >/dev/null 2>&1 || "$engine" exec "$name" "/bin/$shell" >/dev/null 2>&1; then fail "there is a $shell in it"; fi
+	if "${engine[@]}" exec "$name" "$shell" -c true >/dev/null 2>&1 || "${engine[@]}" exec "$name" "/bin/$shell" >/dev/null 2>&1; then fail "there is a $shell in it"; fi
 done
 
 began=$(date +%s)
-"$engine" stop -t 30 "$name" >/dev/null
-code=$("$engine" inspect -f '{{.State.ExitCode}}' "$name")
+"${engine[@]}" stop -t 30 "$name" >/dev/null
+code=$("${engine[@]}" inspect -f '{{.State.ExitCode}}' "$name")
 if [ "$code" != 0 ] || (($(date +%s) - began > 20)); then fail "SIGTERM ended it with exit code $code after $(($(date +%s) - began)) s"; fi
 echo "ok: ${answer:0:160}"
