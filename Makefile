@@ -100,6 +100,19 @@ test-asan: build ## the native side under AddressSanitizer and UndefinedBehavior
 	TORCHLIT_NATIVE=$(CURDIR)/.deps/native-address-undefined/libtorchlit.so \
 		$(GO) test -count=1 -timeout 20m -exec $(CURDIR)/tools/asan.sh ./torch/... ./predict
 
+# -asan gives Go's memory margins, so that libjpeg-turbo is seen to leave it; the undefined behaviour of cgo's C is checked
+# by the flags. Tests that count allocations or memory would count the sanitizer's.
+.PHONY: test-jpeg-asan
+test-jpeg-asan: go ## libjpeg-turbo under both sanitizers, over whole and damaged files (Debian, Ubuntu; FUZZTIME=1m: then fuzzed)
+	@tools/jpegasan.sh .deps/jpeg-asan
+	$(JPEG_ASAN) $(GO) test -asan -count=1 -skip 'AllocationBudget|^TestMemory' ./vision ./vision/internal/turbojpeg
+ifeq ($(origin FUZZTIME),command line)
+	$(JPEG_ASAN) $(GO) test -asan -run - -fuzz FuzzDecode -fuzztime $(FUZZTIME) -fuzzminimizetime 1x -parallel 1 ./vision
+endif
+
+JPEG_ASAN = LD_LIBRARY_PATH=$(CURDIR)/.deps/jpeg-asan TORCHLIT_CHECKED_JPEG=$(CURDIR)/.deps/jpeg-asan/ \
+	UBSAN_OPTIONS=print_stacktrace=1 CGO_CFLAGS='-O2 -g -fsanitize=undefined -fno-sanitize-recover=all' CGO_LDFLAGS=-fsanitize=undefined
+
 .PHONY: test-interop
 test-interop: build ## tests against other programs (build tag interop; they may fetch them)
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
@@ -162,7 +175,7 @@ soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServ
 
 .PHONY: clean
 clean: ## remove what was built; downloads and data stay
-	rm -rf bin .deps/native .deps/native-*
+	rm -rf bin .deps/native .deps/native-* .deps/jpeg-asan
 
 .PHONY: distclean
 distclean: clean ## remove the downloaded libraries as well
