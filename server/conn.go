@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,10 +37,10 @@ type conn struct {
 // closed it.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.readInTime(p)
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.nudged.CompareAndSwap(true, false) {
+	if n == 0 && timedOut(err) && c.nudged.CompareAndSwap(true, false) {
 		return c.lastLook(p)
 	}
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && timedOut(err) {
 		reason := closedIdle
 		if fasthttp.ConnState(c.state.Load()) == fasthttp.StateActive {
 			reason = closedSlowRequest
@@ -209,6 +208,7 @@ func (s *connSet) setState(nc net.Conn, state fasthttp.ConnState) {
 		c.reads.in(s.headerTimeout)
 	case fasthttp.StateIdle:
 		c.reads.in(s.idleTimeout)
+		c.linger.Store(false) // all of the body was read after all
 	}
 	c.state.Store(int32(state))
 }

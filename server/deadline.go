@@ -3,8 +3,9 @@ package server
 import (
 	"errors"
 	"math"
-	"os"
+	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -60,7 +61,7 @@ func (d *lazyDeadline) set(start, t time.Time, arm func(time.Time) error) error 
 
 // early reports whether err is that of a deadline that was put off since; the later one is in force then.
 func (d *lazyDeadline) early(start time.Time, err error, arm func(time.Time) error) bool {
-	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if !timedOut(err) {
 		return false
 	}
 	at := d.noted.Load()
@@ -73,6 +74,12 @@ func (d *lazyDeadline) early(start time.Time, err error, arm func(time.Time) err
 		t = start.Add(time.Duration(at))
 	}
 	return arm(t) == nil
+}
+
+// timedOut tells a deadline that came, by whatever kind of connection, from a network that gave up.
+func timedOut(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // SetReadDeadline implements net.Conn.
@@ -113,7 +120,7 @@ func (c *conn) Write(p []byte) (int, error) {
 		if c.writes.early(c.accepted, err, c.Conn.SetWriteDeadline) {
 			continue
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if timedOut(err) {
 			c.set.closed.WithLabelValues(closedSlowReader).Inc()
 		}
 		return written, err

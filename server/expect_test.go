@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -108,4 +109,27 @@ func (c *countedReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// TestLingerIsOver: a connection whose request had a body that nobody wanted, of which fasthttp read the rest, is closed like any other
+// when its time has come: a lingering close would swallow what comes in that moment.
+func TestLingerIsOver(t *testing.T) {
+	s, _ := openTCP(t, Config{})
+	nc := dialTo(t, s)
+	fmt.Fprint(nc, "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	wantCode(t, replyOn(t, nc), 404, "not_found")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		s.conns.mu.Lock()
+		open, lingers := len(s.conns.open), false
+		for c := range s.conns.open {
+			lingers = lingers || c.linger.Load()
+		}
+		s.conns.mu.Unlock()
+		if open == 1 && !lingers {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d connections one would linger", open)
+		}
+	}
 }
