@@ -21,5 +21,9 @@ targets() {
 list=$(targets)
 xargs -P "$jobs" -n 2 bash -c '
 	out=$($GO test -run "^\$" -fuzz "^$2\$" -fuzztime "$FUZZTIME" -parallel 1 "$1" 2>&1 </dev/null) && rc=0 || rc=1
+	case $out in
+	*"Failing input written to"* | *"panic:"* | *"[build failed]"*) ;;
+	*"    context deadline exceeded"*) rc=0 ;; # the end of the time, which Go before 1.27 takes for a failure now and then: go.dev/issue/75804
+	esac
 	printf "== %s %s\n%s\n" "$1" "$2" "$out"
 	exit $rc' fuzz <<<"$list"
