@@ -134,9 +134,9 @@ licences: go ## write docs/licences.md; fails at a licence that is not known or 
 	$(GO) run ./tools/licences
 
 .PHONY: sbom
-sbom: build ## write sbom.cdx.json: what bin/torchlit holds and loads (CUDA=1: with the CUDA libraries)
+sbom: build ## write sbom.cdx.json: what bin/torchlit holds and loads (CUDA=1: with the CUDA libraries; PACKAGES=folder of dpkg's records)
 	$(GO) run $(CYCLONEDX) bin -json -version '$(VERSION)' bin/torchlit \
-		| $(GO) run ./tools/deps/sbom $(if $(filter-out 0,$(CUDA)),-cuda) >sbom.cdx.json || { rm -f sbom.cdx.json; exit 1; }
+		| $(GO) run ./tools/deps/sbom $(if $(filter-out 0,$(CUDA)),-cuda) $(if $(PACKAGES),-packages '$(PACKAGES)') >sbom.cdx.json || { rm -f sbom.cdx.json; exit 1; }
 
 .PHONY: fuzz
 fuzz: build ## every fuzz target for FUZZTIME (10s) each

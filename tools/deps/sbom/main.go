@@ -1,4 +1,4 @@
-// Command sbom adds the native libraries of torch/LIBTORCH to a list of the Go modules of
+// Command sbom adds the native libraries of torch/LIBTORCH, and with -packages those of an image, to a list of the Go modules of
 // a binary (CycloneDX, JSON), which it reads from its standard input:
 //
 //	cyclonedx-gomod bin -json -version v1 bin/torchlit | go run ./tools/deps/sbom > sbom.cdx.json
@@ -22,18 +22,19 @@ func main() {
 	platform := flag.String("platform", runtime.GOOS+"/"+runtime.GOARCH, "GOOS/GOARCH of the binary")
 	cuda := flag.Bool("cuda", false, "the binary comes with the CUDA libraries")
 	list := flag.String("list", "torch/LIBTORCH", "list of native libraries")
+	dpkg := flag.String("packages", "", "folder of dpkg's records of packages that are in it, too")
 	flag.Parse()
 	flavour := manifest.CPU
 	if *cuda {
 		flavour = manifest.CUDA
 	}
-	if err := run(os.Stdin, os.Stdout, *list, *platform, flavour); err != nil {
+	if err := run(os.Stdin, os.Stdout, *list, *platform, flavour, *dpkg); err != nil {
 		fmt.Fprintln(os.Stderr, "sbom:", err)
 		os.Exit(1)
 	}
 }
 
-func run(in io.Reader, out io.Writer, list, platform string, flavour manifest.Flavour) error {
+func run(in io.Reader, out io.Writer, list, platform string, flavour manifest.Flavour, dpkg string) error {
 	bom := new(cdx.BOM)
 	if err := cdx.NewBOMDecoder(in, cdx.BOMFileFormatJSON).Decode(bom); err != nil {
 		return fmt.Errorf("cannot read the list of modules: %w", err)
@@ -50,29 +51,39 @@ func run(in io.Reader, out io.Writer, list, platform string, flavour manifest.Fl
 	if err != nil {
 		return err
 	}
-	if err := add(bom, wheels); err != nil {
+	var components []cdx.Component
+	for _, w := range wheels {
+		c, err := component(w)
+		if err != nil {
+			return err
+		}
+		components = append(components, c)
+	}
+	if dpkg != "" {
+		debs, err := packages(dpkg)
+		if err != nil {
+			return err
+		}
+		components = append(components, debs...)
+	}
+	if err := add(bom, components); err != nil {
 		return err
 	}
 	// The encoder would write the newest version of the format; the tools that read it are not all there yet.
 	return cdx.NewBOMEncoder(out, cdx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cdx.SpecVersion1_6)
 }
 
-// add puts the wheels beside the modules, and makes the program depend on them.
-func add(bom *cdx.BOM, wheels []manifest.Wheel) error {
+// add puts components beside the modules, and makes the program depend on them.
+func add(bom *cdx.BOM, components []cdx.Component) error {
 	if bom.Metadata == nil || bom.Metadata.Component == nil || bom.Metadata.Component.BOMRef == "" {
 		return errors.New("the list of modules does not say what it is a list of: it has no metadata.component with a bom-ref")
 	}
-	var components []cdx.Component
-	if bom.Components != nil {
-		components = *bom.Components
-	}
 	var refs []string
-	for _, w := range wheels {
-		c, err := component(w)
-		if err != nil {
-			return err
-		}
-		components, refs = append(components, c), append(refs, c.BOMRef)
+	for _, c := range components {
+		refs = append(refs, c.BOMRef)
+	}
+	if bom.Components != nil {
+		components = append(*bom.Components, components...)
 	}
 	bom.Components = &components
 	depend(bom, bom.Metadata.Component.BOMRef, refs)

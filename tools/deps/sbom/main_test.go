@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -29,7 +30,7 @@ func TestRun(t *testing.T) {
 	f := func(platform string, flavour manifest.Flavour) {
 		t.Helper()
 		var out bytes.Buffer
-		require.NoError(t, run(strings.NewReader(modules), &out, list, platform, flavour))
+		require.NoError(t, run(strings.NewReader(modules), &out, list, platform, flavour, ""))
 		require.Contains(t, out.String(), `"specVersion": "1.6"`)
 		var bom cdx.BOM
 		require.NoError(t, cdx.NewBOMDecoder(&out, cdx.BOMFileFormatJSON).Decode(&bom))
@@ -66,11 +67,30 @@ func TestRun(t *testing.T) {
 	f("darwin/arm64", manifest.CPU)
 }
 
+// With the records of an image's packages these are in the list as well.
+func TestPackages(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	write("libturbojpeg0", "Package: libturbojpeg0\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.1.5-2\nDescription: TurboJPEG\n more of it\n .\n and more\n")
+	write("libc6", "Package: libc6\nArchitecture: amd64\nVersion: 2.36-9+deb12u14\n\n")
+	var out bytes.Buffer
+	require.NoError(t, run(strings.NewReader(modules), &out, list, "linux/amd64", manifest.CPU, dir))
+	distribution, err := osRelease("/etc/os-release")
+	require.NoError(t, err)
+	require.Contains(t, out.String(), `"pkg:deb/`+distribution+`/libturbojpeg0@1:2.1.5-2?arch=amd64"`)
+	require.Contains(t, out.String(), `/libc6@2.36-9+deb12u14?arch=amd64"`)
+	write("broken", "Package: broken\n")
+	require.ErrorContains(t, run(strings.NewReader(modules), &out, list, "linux/amd64", manifest.CPU, dir), "lacks")
+	require.ErrorContains(t, run(strings.NewReader(modules), &out, list, "linux/amd64", manifest.CPU, t.TempDir()), "no record")
+}
+
 func TestRunRefuses(t *testing.T) {
 	f := func(in, platform string, flavour manifest.Flavour, want string) {
 		t.Helper()
 		var out bytes.Buffer
-		require.ErrorContains(t, run(strings.NewReader(in), &out, list, platform, flavour), want)
+		require.ErrorContains(t, run(strings.NewReader(in), &out, list, platform, flavour, ""), want)
 		require.Zero(t, out.Len())
 	}
 	f("", "linux/amd64", manifest.CPU, "cannot read the list of modules")
