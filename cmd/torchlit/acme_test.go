@@ -95,7 +95,7 @@ func get(url string, cfg *tls.Config) (status int, err error) {
 func healthy(t *testing.T, s *served, client *tls.Config) {
 	t.Helper()
 	status, err := get(s.url+"/healthz", client)
-	require.NoError(t, err, s.log.String())
+	require.NoError(t, err)
 	assert.Equal(t, 200, status)
 	conn, err := grpc.NewClient(s.grpc, grpc.WithTransportCredentials(credentials.NewTLS(client)), grpc.WithAuthority(client.ServerName))
 	require.NoError(t, err)

@@ -30,19 +30,19 @@ func TestHealth(t *testing.T) {
 }
 
 func TestHealthOfWhatIsNotReady(t *testing.T) {
-	answer, status := `{"error": "The server is still loading its model.", "code": "loading"}`, 503
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		w.Write([]byte(answer))
-	}))
-	defer s.Close()
-	_, stderr, code := runCommand(t, "health", "--url", s.URL)
-	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "not ready: The server is still loading its model.")
-	answer, status = "<html>", 200
-	_, stderr, code = runCommand(t, "health", "--url", s.URL)
-	assert.Equal(t, 1, code)
-	assert.Contains(t, stderr, "is no torchlit serve")
+	f := func(status int, answer, says string) {
+		t.Helper()
+		s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			w.Write([]byte(answer))
+		}))
+		defer s.Close()
+		_, stderr, code := runCommand(t, "health", "--url", s.URL)
+		assert.Equal(t, 1, code)
+		assert.Contains(t, stderr, says)
+	}
+	f(503, `{"error": "The server is still loading its model.", "code": "loading"}`, "not ready: The server is still loading its model.")
+	f(200, "<html>", "is no torchlit serve")
 }
 
 // Where serve listens is where health asks.

@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector takes several times the memory of what it watches, of which the server knows nothing.
+
 package main
 
 import (
