@@ -104,7 +104,8 @@ func TestAPIKeys(t *testing.T) {
 		text.Write(h.ask("GET", path, nil).body)
 	}
 	for _, secret := range append(keys, "sesame") {
-		if i := strings.LastIndexByte(secret, '_'); strings.Contains(text.String(), secret[i+1:]) {
+		parts := strings.SplitN(secret, "_", 3) // tl_name_secret, which may have more of them
+		if strings.Contains(text.String(), parts[len(parts)-1]) {
 			t.Errorf("a secret is logged or served: %s", secret)
 		}
 	}
