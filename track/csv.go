@@ -148,12 +148,7 @@ func (c *CSV) rewrite(keys []string, rows []row) error {
 		}
 		table = append(table, cells)
 	}
-	tmp := c.path + ".tmp"
-	if err := os.WriteFile(tmp, encode(table), 0o644); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("cannot write metrics: %w", err)
-	}
-	if err := os.Rename(tmp, c.path); err != nil {
+	if err := WriteFile(c.path, encode(table)); err != nil {
 		return fmt.Errorf("cannot write metrics: %w", err)
 	}
 	if c.file != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"log"
 	"net"
 	"net/http"
@@ -21,18 +20,9 @@ func serveProofs(ln net.Listener, handler http.Handler, logger *zap.Logger) (sto
 		ErrorLog: log.New(zapLines{logger}, "", 0),
 	}
 	s.SetKeepAlivesEnabled(false)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("an authority's proofs by HTTP are no longer answered", zap.Error(err))
-		}
-	}()
+	stop = serveAside(s, ln, "an authority's proofs by HTTP are no longer answered", logger)
 	logger.Info("listening for proofs by HTTP", zap.Stringer("acme_http_addr", ln.Addr()))
-	return func() {
-		_ = s.Close()
-		<-done
-	}
+	return stop
 }
 
 // zapLines logs the lines that net/http has to say, which are about single connections.

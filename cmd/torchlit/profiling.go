@@ -28,16 +28,22 @@ func startProfiling(addr string, logger *zap.Logger) (stop func(), err error) {
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	stop = serveAside(s, ln, "profiles are no longer served", logger)
+	logger.Info("serving profiles", zap.Stringer("addr", ln.Addr()))
+	return stop, nil
+}
+
+// serveAside serves on ln beside the server, and returns what ends that. Who waits for an answer then goes without.
+func serveAside(s *http.Server, ln net.Listener, broken string, logger *zap.Logger) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("profiles are no longer served", zap.Error(err))
+			logger.Error(broken, zap.Error(err))
 		}
 	}()
-	logger.Info("serving profiles", zap.Stringer("addr", ln.Addr()))
 	return func() {
-		_ = s.Close() // whoever is waiting for a profile goes without
+		_ = s.Close()
 		<-done
-	}, nil
+	}
 }

@@ -118,12 +118,7 @@ func appendRefused(b []byte, number uint64, refused error) []byte {
 			status = uint64(i)
 		}
 	}
-	text := strings.Map(func(r rune) rune {
-		if odd(r) {
-			return '?'
-		}
-		return r
-	}, refused.Error())
+	text := printable(refused.Error())
 	for len(text) > maxText {
 		_, n := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-n]
@@ -133,6 +128,16 @@ func appendRefused(b []byte, number uint64, refused error) []byte {
 
 // odd runes are not shown to people.
 func odd(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
+
+// printable replaces what a terminal or a log might take for something else.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if odd(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
 
 // errNonsense is what a worker of ours does not say.
 var errNonsense = errors.New("nonsense")

@@ -206,16 +206,6 @@ func readTail(f *os.File) string {
 	return printable(line)
 }
 
-// printable replaces what a terminal or a log might take for something else.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if odd(r) {
-			return '?'
-		}
-		return r
-	}, s)
-}
-
 // free gives back what the pool has of the worker. Nobody may use it then.
 func (w *worker) free() {
 	w.using.Lock()
