@@ -21,6 +21,7 @@ import (
 // read or written outside the buffers is for a sanitizer to see. make test-jpeg-asan names the checked library, and then there
 // are many more of them.
 func TestDamagedJPEGs(t *testing.T) {
+	needTurbo(t)
 	cuts, changes := 4, 8
 	if path := os.Getenv("TORCHLIT_CHECKED_JPEG"); path != "" {
 		require.Contains(t, JPEGBackend(), path, "another library was opened")
@@ -103,9 +104,7 @@ func decodeEveryWay(t *testing.T, name string, data []byte) (decodes, failed int
 		return 0, 0
 	}
 	lib, err := turbo()
-	if err != nil {
-		t.Skip(err)
-	}
+	require.NoError(t, err)
 	for _, scale := range []int{1, 2, 4, 8} {
 		decodes++
 		if !decodeExactly(lib, data, h, scale, 0) {
