@@ -90,11 +90,11 @@ const traceFloats = 16 << 20
 // observe looks at all images twice: how far the activations reach, then how they are
 // distributed between.
 func observe(n Network, images [][]byte) (*observation, error) {
-	steps, err := compile(n.Spec, n.Weights)
+	config, steps, err := n.program(false)
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(n.config(), steps)
+	e, err := engine.Open(config, steps)
 	if err != nil {
 		return nil, err
 	}

@@ -46,14 +46,14 @@ const (
 func (r *Runner) warm(w warming) (costTable, error) {
 	var table costTable
 	begin := time.Now()
-	logits := make([]float32, r.maxBatch*r.classes)
+	logits := make([]float32, r.maxBatch*r.width)
 	run := func(n int) (time.Duration, error) {
 		start := time.Now()
 		staging := r.staging
 		if r.stager != nil {
 			staging = r.stager.Staging()
 		}
-		err := r.executor.Run(staging[:n*r.imageBytes], n, logits[:n*r.classes])
+		err := r.executor.Run(staging[:n*r.imageBytes], n, logits[:n*r.width])
 		return time.Since(start), err
 	}
 	for n := 1; ; n = min(2*n, r.maxBatch) {

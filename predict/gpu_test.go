@@ -125,7 +125,7 @@ func openFakeGPUs(t *testing.T, count int, retry time.Duration) *fakeModel {
 	torchtest.Need(t)
 	network := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10)
 	m := &fakeModel{want: mustRunner(t, mustModel(t, network, Options{MaxBatch: 4, Threads: 1, Precision: FP32}))}
-	openCPU := func() (*engine.Engine, error) { return network.open(FP32, false) }
+	openCPU := func() (*engine.Engine, error) { return network.open(FP32, Options{}) }
 	var numbers []int
 	for i := range count {
 		e, err := openCPU()
@@ -344,7 +344,7 @@ func TestDrift(t *testing.T) {
 	torchtest.Need(t)
 	network := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10)
 	network.Temperature = 1
-	openCPU := func() (*engine.Engine, error) { return network.open(FP32, false) }
+	openCPU := func() (*engine.Engine, error) { return network.open(FP32, Options{}) }
 	e, err := openCPU()
 	if err != nil {
 		t.Fatal(err)

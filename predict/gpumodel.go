@@ -34,22 +34,19 @@ func (n *Network) openGPUs(o *Options, where placement) (net *gpuNetwork, why st
 	if o.Plain {
 		return nil, "", errors.New("cannot run plain operators on a GPU: they are the CPU's yardstick")
 	}
-	steps, err := compile(n.Spec, n.Weights)
+	checked, err := n.gpuProgram(false)
 	if err != nil {
 		return nil, "", err
 	}
-	openCPU := func() (*engine.Engine, error) { return engine.Open(n.config(), steps) }
-	open := func(gpu int, precision string, batch int, trials time.Duration) (*engine.CUDA, error) {
-		return engine.OpenCUDA(n.config(), engine.CUDAConfig{
-			Device: gpu, Precision: gpuPrecision(precision), MaxBatch: batch, Temperature: n.Temperature, Benchmark: trials,
-		}, steps)
-	}
 	o.Precision, why, err = chooseGPUPrecision(o.Precision, func(precision string) (float64, error) {
-		return n.drift(openCPU, func() (gpuEngine, error) {
-			c, err := open(where.gpus[0], precision, checkImages, 0)
-			return cudaEngine{c}, err
+		return n.drift(checked.openCPU, func() (gpuEngine, error) {
+			return checked.open(where.gpus[0], precision, checkImages, 0)
 		})
 	})
+	if err != nil {
+		return nil, "", err
+	}
+	program, err := n.gpuProgram(o.Embed)
 	if err != nil {
 		return nil, "", err
 	}
@@ -59,15 +56,36 @@ func (n *Network) openGPUs(o *Options, where placement) (net *gpuNetwork, why st
 	}
 	net, err = newGPUNetwork(&gpuNetwork{
 		open: func(gpu int) (gpuEngine, error) {
-			c, err := open(gpu, o.Precision, o.MaxBatch, gpuTrials)
-			return cudaEngine{c}, err
+			return program.open(gpu, o.Precision, o.MaxBatch, gpuTrials)
 		},
-		openCPU: openCPU, report: report, retry: gpuRetry,
+		openCPU: program.openCPU, report: report, retry: gpuRetry,
 		config: gpuConfig{
 			maxBatch: o.MaxBatch, imageBytes: n.Height * n.Width * 3, classes: int(n.Spec.NumClasses), temperature: n.Temperature,
 		},
 	}, where.gpus)
 	return net, why, err
+}
+
+// gpuProgram is a network's program for a GPU, and for the CPU that stands in for it.
+type gpuProgram struct {
+	config      engine.Config
+	steps       []engine.Step
+	temperature float64
+}
+
+func (n *Network) gpuProgram(embed bool) (p gpuProgram, err error) {
+	p.temperature = n.Temperature
+	p.config, p.steps, err = n.program(embed)
+	return p, err
+}
+
+func (p *gpuProgram) openCPU() (*engine.Engine, error) { return engine.Open(p.config, p.steps) }
+
+func (p *gpuProgram) open(gpu int, precision string, batch int, trials time.Duration) (gpuEngine, error) {
+	c, err := engine.OpenCUDA(p.config, engine.CUDAConfig{
+		Device: gpu, Precision: gpuPrecision(precision), MaxBatch: batch, Temperature: p.temperature, Benchmark: trials,
+	}, p.steps)
+	return cudaEngine{c}, err
 }
 
 func gpuPrecision(name string) engine.Precision {

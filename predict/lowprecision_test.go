@@ -27,7 +27,7 @@ func needPrecision(tb testing.TB, precision string) {
 // trace returns each step's result on two images.
 func trace(tb testing.TB, n Network, precision string, plain bool) (names []string, results [][]float32) {
 	tb.Helper()
-	e, err := n.open(precision, plain)
+	e, err := n.open(precision, Options{Plain: plain})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -169,11 +169,10 @@ func TestLowPrecisionBatches(t *testing.T) {
 func TestStepRefusesBytes(t *testing.T) {
 	torchtest.Need(t)
 	n := mustNetwork(t, "resnet18", resnet.CIFARStem, 32, 10)
-	steps, err := compile(n.Spec, n.Weights)
+	config, steps, err := n.program(false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := n.config()
 	config.Precision = engine.Int8
 	steps[0].Bytes = engine.Bytes{Scale: -1}
 	if e, err := engine.Open(config, steps); err == nil {

@@ -29,11 +29,17 @@ type Network struct {
 	Calibration *Calibration // for int8; nil where there is none
 }
 
-// config is that of the network's engine in fp32.
-func (n *Network) config() engine.Config {
-	return engine.Config{
+// program is the network as an engine's steps, and the engine's configuration in fp32. With embed the logits
+// are followed by the embedding: see appendEmbedding.
+func (n *Network) program(embed bool) (engine.Config, []engine.Step, error) {
+	config := engine.Config{
 		Height: n.Height, Width: n.Width, Classes: int(n.Spec.NumClasses), Slots: slots, Mean: n.Mean, Std: n.Std,
 	}
+	steps, err := compile(n.Spec, n.Weights)
+	if err == nil && embed {
+		config.Classes += appendEmbedding(steps)
+	}
+	return config, steps, err
 }
 
 // Options say how to run it. The zero value is a good choice.
@@ -43,6 +49,9 @@ type Options struct {
 	MaxBatch  int    // largest batch that a Runner takes; default: as many as are computed at once, 8 to 32, on GPUs 128
 	Threads   int    // of each runner on the CPU; default: the CPUs shared out; a first runner that computes alone has more
 	Runners   int    // that will be taken; default: one for each four CPUs, at least two if there are two; three for each GPU
+
+	// Embed adds the embedding to every answer: see Runner.Run and Model.Embedding. A TorchScript module has none.
+	Embed bool
 
 	// Plain avoids the fused operators. Answers differ by rounding only.
 	Plain bool
@@ -102,6 +111,7 @@ type Model struct {
 	why     string // options.Precision
 	placed  string // why it is on the CPU although it might be on a GPU
 	classes int
+	embeds  int              // values of the embedding that follows an answer
 	folder  *modeldir.Folder // nil when there is none
 	gpus    *gpuNetwork      // shared, if it is on GPUs
 	crew    *crew            // nil: each runner has options.Threads
@@ -125,6 +135,9 @@ func New(n Network, opts Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{classes: int(n.Spec.NumClasses)}
+	if opts.Embed {
+		m.embeds = int(n.Spec.Features())
+	}
 	if len(where.gpus) > 0 {
 		if err = m.openGPUs(n, opts, where); err == nil {
 			return m, nil
@@ -183,7 +196,7 @@ func (m *Model) openCPU(n Network, opts Options) error {
 		return err
 	}
 	opts.Precision = precision
-	e, err := n.open(precision, opts.Plain)
+	e, err := n.open(precision, opts)
 	if err != nil {
 		return err
 	}
@@ -201,13 +214,12 @@ func (m *Model) openCPU(n Network, opts Options) error {
 }
 
 // open builds the network's engine.
-func (n *Network) open(precision string, plain bool) (*engine.Engine, error) {
-	steps, err := compile(n.Spec, n.Weights)
+func (n *Network) open(precision string, opts Options) (*engine.Engine, error) {
+	config, steps, err := n.program(opts.Embed)
 	if err != nil {
 		return nil, err
 	}
-	config := n.config()
-	config.Plain, config.Precision = plain, precisions[precision]
+	config.Plain, config.Precision = opts.Plain, precisions[precision]
 	if precision == Int8 {
 		if err := n.Calibration.apply(&config, steps); err != nil {
 			return nil, err
@@ -241,8 +253,13 @@ func (m *Model) Network() Network { return m.network }
 // ImageBytes is the length of one image: height·width·3, RGB, row by row.
 func (m *Model) ImageBytes() int { return m.network.Height * m.network.Width * 3 }
 
-// Classes is the length of one answer.
+// Classes is how many probabilities an answer has.
 func (m *Model) Classes() int { return m.classes }
+
+// Embedding is how many values of the embedding follow the probabilities in an answer: 0
+// without Options.Embed. It is what the last linear layer reads, the mean of the last
+// block's result over the image.
+func (m *Model) Embedding() int { return m.embeds }
 
 // Cost returns how long a batch of n takes while all runners compute, going by the
 // warm-up of the first one, which was alone, and interpolated between what that
@@ -278,8 +295,8 @@ func (m *Model) NewRunner() (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{
-		executor: e, maxBatch: m.options.MaxBatch, imageBytes: m.ImageBytes(), classes: m.Classes(),
-		temperature: m.network.Temperature,
+		executor: e, maxBatch: m.options.MaxBatch, imageBytes: m.ImageBytes(), classes: m.classes,
+		width: m.classes + m.embeds, temperature: m.network.Temperature,
 	}
 	var stages bool
 	if r.stager, stages = e.(stager); !stages {

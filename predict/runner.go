@@ -19,6 +19,7 @@ type Runner struct {
 	maxBatch    int
 	imageBytes  int
 	classes     int
+	width       int // of an answer: the probabilities, and the embedding if there is one
 	temperature float64
 	staging     []byte    // maxBatch images, in a row; nil where the stager has them
 	planes      []float32 // likewise, of images that came as floats; made when one comes
@@ -27,7 +28,7 @@ type Runner struct {
 // Run fills out[i] with the probabilities of the classes of image in[i], which
 // is 8-bit RGB, height·width·3 bytes; or, four times as long, 3·height·width
 // float32, little-endian, plane by plane, normalised already. They sum to 1 and belong to the caller;
-// they are softmax(logits / temperature). The images are copied first thing. It
+// they are softmax(logits / temperature). With Options.Embed the embedding follows them. The images are copied first thing. It
 // allocates nothing but the answers, all of one batch in one block, where the images
 // are bytes.
 func (r *Runner) Run(in [][]byte, out [][]float32) error {
@@ -63,15 +64,16 @@ func (r *Runner) run(in [][]byte, out [][]float32, logits bool) error {
 				i, len(image), r.imageBytes, floatBytes*r.imageBytes)
 		}
 	}
-	answers := make([]float32, len(in)*r.classes)
-	done, err := r.answer(in, bytes, logits, answers)
+	answers := make([]float32, len(in)*r.width)
+	embeds := r.width > r.classes // a device's softmax would take the embedding for logits
+	done, err := r.answer(in, bytes, logits || embeds, answers)
 	if err != nil {
 		return err
 	}
 	for i := range out {
-		out[i] = answers[i*r.classes : (i+1)*r.classes : (i+1)*r.classes]
-		if !done {
-			softmax(out[i], r.temperature)
+		out[i] = answers[i*r.width : (i+1)*r.width : (i+1)*r.width]
+		if !logits && (embeds || !done) {
+			softmax(out[i][:r.classes], r.temperature)
 		}
 	}
 	return nil
@@ -137,21 +139,21 @@ func (r *Runner) runMixed(in [][]byte, staged []byte, bytes int, logits []float3
 	}
 	answers := make([]float32, len(logits))
 	if bytes > 0 {
-		if err := r.executor.Run(staged, bytes, answers[:bytes*r.classes]); err != nil {
+		if err := r.executor.Run(staged, bytes, answers[:bytes*r.width]); err != nil {
 			return err
 		}
 	}
-	if err := r.executor.RunPlanes(r.planes, floats, answers[bytes*r.classes:]); err != nil {
+	if err := r.executor.RunPlanes(r.planes, floats, answers[bytes*r.width:]); err != nil {
 		return err
 	}
-	ofBytes, ofFloats := answers[:bytes*r.classes], answers[bytes*r.classes:]
+	ofBytes, ofFloats := answers[:bytes*r.width], answers[bytes*r.width:]
 	for i, image := range in {
 		from := &ofBytes
 		if len(image) != r.imageBytes {
 			from = &ofFloats
 		}
-		copy(logits[i*r.classes:(i+1)*r.classes], *from)
-		*from = (*from)[r.classes:]
+		copy(logits[i*r.width:(i+1)*r.width], *from)
+		*from = (*from)[r.width:]
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type answerCache struct {
 
 type cachedAnswer struct {
 	probabilities []float32
+	embedding     []float32
 	batchSize     int
 	image         monitor.Image
 }
@@ -30,7 +31,7 @@ type cachedAnswer struct {
 const entryOverhead = 256
 
 func weightOf(_ imageKey, a cachedAnswer) uint32 {
-	return uint32(entryOverhead + 4*len(a.probabilities))
+	return uint32(entryOverhead + 4*(len(a.probabilities)+len(a.embedding)))
 }
 
 // newAnswerCache makes a cache of at most so many bytes. With a ttl its entries are forgotten after that time.
@@ -61,11 +62,11 @@ func newAnswerCache(bytes int64, ttl time.Duration, m *Metrics) *answerCache {
 
 func (c *answerCache) get(key imageKey) (inference, bool) {
 	a, ok := c.cache.GetIfPresent(key)
-	return inference{probabilities: a.probabilities, batchSize: a.batchSize, image: a.image}, ok
+	return inference{probabilities: a.probabilities, embedding: a.embedding, batchSize: a.batchSize, image: a.image}, ok
 }
 
 func (c *answerCache) put(key imageKey, a *inference) {
-	v := cachedAnswer{a.probabilities, a.batchSize, a.image}
+	v := cachedAnswer{a.probabilities, a.embedding, a.batchSize, a.image}
 	c.bytes.Add(float64(weightOf(key, v)))
 	c.cache.Set(key, v)
 }

@@ -24,6 +24,7 @@ const (
 // inference is what a model says of one image.
 type inference struct {
 	probabilities []float32 // of each class; nobody may change them
+	embedding     []float32 // likewise; nil where the model gives none
 	batchSize     int       // of the run that made them
 	timing        timing    // without the total
 	err           error
@@ -134,15 +135,15 @@ func (s *Server) ask(ctx context.Context, r ready, p batching.Priority) (a infer
 	} else {
 		m.recycle(r.f, r.input)
 	}
-	if len(said.Value) != len(m.Labels) {
-		a.err = fmt.Errorf("cannot read the answer of model %q: it has %d probabilities for %d labels; check num_classes in its config.json", m.Name, len(said.Value), len(m.Labels))
+	if a.probabilities, a.embedding, err = m.split(said.Value); err != nil {
+		a.err = fmt.Errorf("cannot read the answer of model %q: %w; check num_classes in its config.json", m.Name, err)
 		return a
 	}
-	a.probabilities, a.batchSize = said.Value, said.BatchSize
+	a.batchSize = said.BatchSize
 	a.timing.queue += said.Queue
 	a.timing.inference = said.Run
 	m.counts.observeAnswer(a.timing)
-	m.predicted(likeliest(said.Value))
+	m.predicted(likeliest(a.probabilities))
 	return a
 }
 

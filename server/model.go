@@ -38,6 +38,10 @@ type Model struct {
 	// Resizer is what Preprocess resizes with. Nil means vision.NfntResizer.
 	Resizer vision.Resizer
 
+	// Embedding is how many values of the image's embedding follow the probabilities in what Infer returns, for the prediction
+	// log; 0 for none.
+	Embedding int
+
 	// Infer takes one image and returns the probability of each class. The image is Height×Width×3 uint8 RGB,
 	// row-major; or, four times as long, 3×Height×Width float32, little-endian, normalised already. Many goroutines
 	// call it at once. The image belongs to it until it returns nil; after an error the server never uses that memory
@@ -159,6 +163,18 @@ func newServed(m Model, metrics *Metrics) (*served, error) {
 	sm.pixels.New = func() any { return buffer(size) }
 	sm.planes.New = func() any { return buffer(4 * size) }
 	return sm, nil
+}
+
+// split parts what Infer returned.
+func (m *Model) split(value []float32) (probabilities, embedding []float32, err error) {
+	n := len(m.Labels)
+	if len(value) != n+m.Embedding {
+		return nil, nil, fmt.Errorf("it has %d probabilities for %d labels", len(value)-m.Embedding, n)
+	}
+	if m.Embedding > 0 {
+		embedding = value[n:]
+	}
+	return value[:n:n], embedding, nil
 }
 
 // predicted counts an answer, by the class that it finds likeliest.

@@ -65,7 +65,7 @@ func (s *Server) logAnswer(id, list string, m *served, a *inference) {
 	l := loggedAnswers.Get().(*monitor.Answer)
 	*l = monitor.Answer{
 		Time: time.Now(), RequestID: id, List: list,
-		Model: m.Name, Version: m.Version, Labels: m.Labels, Probabilities: a.probabilities,
+		Model: m.Name, Version: m.Version, Labels: m.Labels, Probabilities: a.probabilities, Embedding: a.embedding,
 		Image: a.image, Picture: a.picture,
 	}
 	s.cfg.PredictionLog.Record(l)

@@ -126,6 +126,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	}
 	p, err := openFolder(folder, predict.Options{
 		Device: s.Device, Precision: s.Precision, MaxBatch: s.MaxBatchSize, Threads: s.Threads, Runners: s.Runners,
+		Embed:      s.Monitor && s.MonitorVectors > 0,
 		OnFallback: func(f predict.Fallback) { m.fellBack(e, f) },
 	}, queueSettings{s.MaxQueue, s.LatencyTarget}, counts.Observer())
 	if err != nil {
@@ -168,7 +169,7 @@ func servedModel(e modeldir.Entry, p *pipeline) server.Model {
 		d.Accuracy = *a
 	}
 	return server.Model{
-		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(),
+		Name: e.Name, Version: e.Version, Labels: p.folder.Labels(), Embedding: p.model.Embedding(),
 		Preprocess: p.preprocess, Resizer: predict.Resize,
 		Infer: p.infer, Asked: p.asked, Refusal: p.batcher.Refusal, QueueStats: p.batcher.Stats, MaxBatch: chosen.MaxBatch, Rate: p.rate,
 		Description: d,
