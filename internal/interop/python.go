@@ -31,7 +31,8 @@ var TritonClient = []string{
 }
 
 // Python returns an interpreter with the given requirements installed, each
-// pinned as name==version. Environments live under .deps/venv and are made once
+// pinned as name==version; pip's options may stand among them, as --no-deps for
+// a list that is whole in itself. Environments live under .deps/venv and are made once
 // for each set of requirements, also when several test binaries ask at once.
 func Python(t testing.TB, requirements ...string) string {
 	t.Helper()
