@@ -14,6 +14,7 @@ var wallClocks = map[string]string{
 	"track":            "times in the records of trackers are dates",
 	"repository":       "a file's time is compared with itself",
 	"config/omegaconf": "the resolver now is a date",
+	"cmd/torchlit":     "when a window of drift ended is exported as a date",
 	"dataset":          "a file's time is compared with itself",
 }
 

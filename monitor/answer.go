@@ -18,6 +18,8 @@ type Answer struct {
 	Labels         []string  // names of the classes by index
 	Probabilities  []float32 // of each class
 	Embedding      []float32 // what the model's last layer saw; nil when it has none to give
+	OOD            float32   // how far the embedding lies from those of the reference, higher is stranger; NaN where it is not known
+	Shadow         bool      // a shadow version said it: nobody saw the answer
 
 	Image   Image
 	Picture *Picture // nil unless pictures are kept

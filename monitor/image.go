@@ -13,12 +13,13 @@ type Image struct {
 	Contrast   float32 // standard deviation of luma: RMS contrast, Peli 1990
 	Saturation float32 // mean of HSV's S
 	Sharpness  float32 // variance of luma's Laplacian, Pech-Pacheco et al. 2000
+	Flatness   float32 // share of pixels whose luma is that of the next one, right or below: enlarged and posterised images have many, noisy ones few
 }
 
 // NoImage is the Image of which nothing is known.
 func NoImage() Image {
 	nan := float32(math.NaN())
-	return Image{Brightness: nan, Contrast: nan, Saturation: nan, Sharpness: nan}
+	return Image{Brightness: nan, Contrast: nan, Saturation: nan, Sharpness: nan, Flatness: nan}
 }
 
 // maxSites bounds the pixels that Measure looks at. They lie on a grid, so a picture's mean is met much more closely than by as
@@ -41,8 +42,15 @@ func (m *Image) Measure(pixels []byte, width, height int) {
 			i := 3 * (y*width + x)
 			r, g, b := int(pixels[i]), int(pixels[i+1]), int(pixels[i+2])
 			l := luma(r, g, b)
-			neighbours := lumaAt(pixels, above+x) + lumaAt(pixels, below+x) + lumaAt(pixels, y*width+max(x-1, 0)) + lumaAt(pixels, y*width+min(x+1, width-1))
+			under, right := lumaAt(pixels, below+x), lumaAt(pixels, y*width+min(x+1, width-1))
+			neighbours := lumaAt(pixels, above+x) + under + lumaAt(pixels, y*width+max(x-1, 0)) + right
 			t.add(l, neighbours-4*l)
+			if x+1 < width {
+				t.compare(l, right)
+			}
+			if y+1 < height {
+				t.compare(l, under)
+			}
 			if most := max(r, g, b); most > 0 {
 				t.saturation += float64(most-min(r, g, b)) * reciprocals[most]
 			}
@@ -71,6 +79,7 @@ func lumaAt(pixels []byte, i int) int {
 // totals are sums over sites. At most maxSites squares of at most 8 lumaOne fit into 64 bits many times.
 type totals struct {
 	n, sum, squares, edges, edgeSquares int64
+	pairs, alike                        int64 // neighbours
 	saturation                          float64
 }
 
@@ -82,6 +91,14 @@ func (t *totals) add(luma, laplacian int) {
 	t.edgeSquares += int64(laplacian) * int64(laplacian)
 }
 
+// compare counts two neighbours. They are alike when no more than rounding of a grey level is between them.
+func (t *totals) compare(a, b int) {
+	t.pairs++
+	if d := a - b; -lumaOne/510 < d && d < lumaOne/510 {
+		t.alike++
+	}
+}
+
 func (t *totals) into(m *Image) {
 	if t.n == 0 {
 		return
@@ -90,6 +107,7 @@ func (t *totals) into(m *Image) {
 	_, sharpness := moments(t.n, t.edges, t.edgeSquares)
 	m.Brightness, m.Contrast = float32(mean), float32(math.Sqrt(variance))
 	m.Saturation, m.Sharpness = float32(t.saturation/float64(t.n)), float32(sharpness)
+	m.Flatness = float32(float64(t.alike) / float64(max(t.pairs, 1)))
 }
 
 // moments are mean and variance, with lumaOne as 1.

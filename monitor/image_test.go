@@ -53,6 +53,23 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// TestFlatness is the share of neighbours that are alike.
+func TestFlatness(t *testing.T) {
+	f := func(name string, want float64, at func(x, y int) byte) {
+		t.Helper()
+		for _, size := range []int{32, 224} {
+			m := NoImage()
+			m.Measure(pattern(size, size, func(x, y int) [3]byte { v := at(x, y); return [3]byte{v, v, v} }), size, size)
+			near(t, name, m.Flatness, want, 0.02)
+		}
+	}
+	f("plain", 1, func(x, y int) byte { return 90 })
+	f("a chessboard", 0, func(x, y int) byte { return byte((x + y) % 2 * 255) })
+	f("steps of one grey level", 0, func(x, y int) byte { return byte(x + y) })
+	f("columns", 0.5, func(x, y int) byte { return byte(x * 3) })
+	f("pixels doubled, of which the grid's are the second or the first", 0.5, func(x, y int) byte { return byte(x/2*5) ^ byte(y/2*7) })
+}
+
 // TestMeasureGrid: the grid's figures of a picture with much detail are those of all its pixels, nearly.
 func TestMeasureGrid(t *testing.T) {
 	at := func(x, y int) [3]byte {

@@ -2,9 +2,6 @@ package predlog
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"time"
 
 	"github.com/torchlit/torchlit/monitor"
 )
@@ -12,7 +9,7 @@ import (
 // call is what somebody waits for. do is called within the transaction that stores the answers which waited before it, perhaps more than
 // once, and finish once, after its end.
 type call interface {
-	do(ctx context.Context, s *store) error
+	do(ctx context.Context, t transaction) error
 	finish(err error)
 	answered() <-chan error
 	forgets() bool
@@ -33,53 +30,46 @@ type feedbackCall struct {
 	verdicts []monitor.Verdict
 }
 
-func (c *feedbackCall) do(ctx context.Context, s *store) error {
-	now := time.Now().UnixMilli()
-	c.verdicts = make([]monitor.Verdict, len(c.labels))
-	for i := range c.labels {
-		v := &c.verdicts[i]
-		v.RequestID, v.Model = c.labels[i].RequestID, c.model
-		err := s.label(ctx, now, c.model, &c.labels[i], v)
-		if errors.Is(err, monitor.ErrUnknownRequest) && !c.log.sample.has(hashOf(v.RequestID)) {
-			err = monitor.ErrNotSampled
-		}
-		if err != nil && !errors.Is(err, monitor.ErrUnknownRequest) && !errors.Is(err, monitor.ErrNotSampled) && !errors.Is(err, monitor.ErrUnknownLabel) {
-			return err
-		}
-		v.Err = err
-	}
-	return nil
+// do is done by doCalls for several at once.
+func (c *feedbackCall) do(ctx context.Context, t transaction) error {
+	return doCalls(ctx, t, []call{c})
 }
 
-// label stores one label.
-func (s *store) label(ctx context.Context, now int64, model string, l *monitor.Label, v *monitor.Verdict) error {
-	var id, row int64
-	err := s.findPrediction.QueryRowContext(ctx, l.RequestID, model).Scan(&id, &v.Predicted, &row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return monitor.ErrUnknownRequest
+// found is the answer that a label is for.
+type found struct {
+	id    int64
+	class int // that the model found likeliest
+	model *model
+}
+
+// judge sets the verdict on label i, whose answer is f, nil for none. Where it has no error, class v.Index is to be stored.
+func (c *feedbackCall) judge(i int, f *found) (v *monitor.Verdict) {
+	l := &c.labels[i]
+	v = &c.verdicts[i]
+	*v = monitor.Verdict{RequestID: l.RequestID, Model: c.model}
+	if f == nil {
+		v.Err = monitor.ErrUnknownRequest
+		if !c.log.sample.has(hashOf(l.RequestID)) {
+			v.Err = monitor.ErrNotSampled
+		}
+		return v
 	}
-	if err != nil {
-		return err
-	}
-	m, err := s.modelByID(ctx, row)
-	if err != nil {
-		return err
-	}
-	v.Version, v.Index = m.version, l.Index
-	v.PredictedLabel = m.labels[v.Predicted]
+	m := f.model
+	v.Version, v.Index, v.Predicted, v.PredictedLabel = m.version, l.Index, f.class, m.labels[f.class]
 	if l.Name != "" {
 		class, ok := m.classes[l.Name]
 		if !ok {
-			return monitor.ErrUnknownLabel
+			v.Err = monitor.ErrUnknownLabel
+			return v
 		}
 		v.Index = class
 	}
 	if v.Index < 0 || v.Index >= len(m.labels) {
-		return monitor.ErrUnknownLabel
+		v.Err = monitor.ErrUnknownLabel
+		return v
 	}
 	v.Label = m.labels[v.Index]
-	_, err = s.addFeedback.ExecContext(ctx, id, v.Index, now)
-	return err
+	return v
 }
 
 type forgetCall struct {
@@ -90,19 +80,8 @@ type forgetCall struct {
 
 func (c *forgetCall) forgets() bool { return true }
 
-func (c *forgetCall) do(ctx context.Context, s *store) error {
-	n, err := s.forget(ctx, c.model, c.requestID)
+func (c *forgetCall) do(ctx context.Context, t transaction) error {
+	n, err := t.forget(ctx, c.model, c.requestID)
 	c.deleted = n
 	return err
-}
-
-// forget deletes the answers of a request.
-func (s *store) forget(ctx context.Context, model, requestID string) (int, error) {
-	r, err := s.conn.ExecContext(ctx, `DELETE FROM predictions WHERE (request_id = ?1 OR list = ?1)
-		AND (?2 = '' OR model IN (SELECT id FROM models WHERE name = ?2))`, requestID, model)
-	if err != nil {
-		return 0, err
-	}
-	n, err := r.RowsAffected()
-	return int(n), err
 }

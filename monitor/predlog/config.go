@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"github.com/torchlit/torchlit/monitor"
 )
 
 // Names of the files in Config.Dir. SQLite adds -wal and -shm to the first.
@@ -16,10 +18,16 @@ const (
 // File is the database of the log in dir.
 func File(dir string) string { return filepath.Join(dir, fileName) }
 
-// Config says how a Log behaves. The zero value of every field but Dir stands for the default that its comment ends with.
+// Config says how a Log behaves. Dir or DSN is to be set; the zero value of every other field stands for the default that its comment ends
+// with.
 type Config struct {
-	// Dir is the folder of the log. It is made, for its owner alone, when it is not there.
+	// Dir is the folder of a log in SQLite. It is made, for its owner alone, when it is not there.
 	Dir string
+
+	// DSN is the address of a log in PostgreSQL, which several servers may share: postgres://user:password@host:port/database, or any
+	// other that libpq reads. It holds a password perhaps: no error and no report repeats it. The log is in the schema "torchlit" there,
+	// which is made when it is not there.
+	DSN string
 
 	// Sample is the share of answers that are logged, above 0 and up to 1. What decides is a hash of the request's id, so a label is
 	// told apart that came for an answer which was never to be logged. Default 1.
@@ -34,7 +42,7 @@ type Config struct {
 	// MaxAge is how long an answer is kept, with all that belongs to it. Zero means no bound.
 	MaxAge time.Duration
 
-	// MaxBytes bounds the log's files; the oldest answers go first. At least MinBytes. Zero means no bound.
+	// MaxBytes bounds the log's files or tables; the oldest answers go first. At least MinBytes. Zero means no bound.
 	MaxBytes int64
 
 	// Interval is how long an answer may wait to be written. Default 1 s.
@@ -45,6 +53,10 @@ type Config struct {
 
 	// QueueBytes bounds the pictures that wait to be written; one more is dropped, its answer is not. Default 64 MiB.
 	QueueBytes int64
+
+	// Score fills in how strange an answer is (Answer.OOD) before it is stored. It is called by one goroutine, off every request's way,
+	// and while it works nothing is written. It may not keep or change the answer. Default: none, and OOD is stored as it came.
+	Score func(*monitor.Answer) float32
 
 	// Report hears of what an operator should know: failed writes, once for each time that they begin, and the recovery, with a nil
 	// error; a damaged file. It is called by one goroutine and must not wait. Default: nobody hears.
@@ -83,10 +95,21 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// place is where the log is, without a password.
+func (c *Config) place() string {
+	if c.DSN != "" {
+		return placeOf(c.DSN)
+	}
+	return c.Dir
+}
+
 // Validate reports the first setting that cannot work.
 func (c *Config) Validate() error {
-	if c.Dir == "" {
+	if c.Dir == "" && c.DSN == "" {
 		return fmt.Errorf("cannot keep a prediction log without a folder; name one")
+	}
+	if c.Dir != "" && c.DSN != "" {
+		return fmt.Errorf("cannot keep a prediction log in a folder and in PostgreSQL; name one of them")
 	}
 	for _, s := range []struct {
 		name  string

@@ -1,5 +1,5 @@
-// Package predlog keeps the answers of served models in an SQLite database, for those who watch the models: the detectors of
-// drift, live accuracy, and people with sqlite3.
+// Package predlog keeps the answers of served models in an SQLite database, or in PostgreSQL, for those who watch the models: the detectors of
+// drift, live accuracy, and people with sqlite3 or psql.
 //
 // # What is promised
 //
@@ -24,5 +24,12 @@
 // is begun.
 //
 // Several processes on one machine may write to one log. A file system that is shared over a network will not do: SQLite's WAL
-// needs memory that they share.
+// needs memory that they share. Processes on several machines share a log in PostgreSQL (Config.DSN).
+//
+// # PostgreSQL
+//
+// All of the above holds there, too: the writer, its queue and its retries are the same, and what differs is behind the interface database. A
+// label is acknowledged when it is committed with synchronous_commit=on. A server that is gone or hangs is what a full or a hanging disk
+// is; see pgDatabase for what happens when it goes in the middle of a commit, and for how several writers keep ids in order. Damage is the affair of
+// whoever runs the server, and so is when deleted rows are overwritten.
 package predlog

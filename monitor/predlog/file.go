@@ -1,6 +1,7 @@
 package predlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/torchlit/torchlit/monitor"
 )
 
 // file is the log's folder with its database open. It belongs to one goroutine.
@@ -87,18 +90,38 @@ func (f *file) open() (err error) {
 }
 
 // ready sees to it that a database is open, the one at f's path. why is the failure that closed it.
-func (f *file) ready(why error) error {
+func (f *file) ready(why error) (stored int, err error) {
 	switch {
 	case f.store != nil:
-		return f.followPath()
+		return 0, f.followPath()
 	case kindOf(why) == damaged || errors.Is(why, errOthers):
-		return f.replace(why)
+		return 0, f.replace(why)
 	}
 	if err := ensureDir(f.cfg.Dir); err != nil {
-		return err
+		return 0, err
 	}
-	return f.open()
+	return 0, f.open()
 }
+
+// write implements database.
+func (f *file) write(answers []monitor.Answer, vectors func(string) bool, calls []call) error {
+	return f.transact(func(ctx context.Context) error {
+		for i := range answers {
+			if err := f.add(ctx, &answers[i], vectors(answers[i].RequestID)); err != nil {
+				return err
+			}
+		}
+		return doCalls(ctx, f.store, calls)
+	})
+}
+
+func (f *file) place() string           { return f.cfg.Dir }
+func (f *file) advice() string          { return "give it room, or make its folder writable" }
+func (f *file) kindOf(err error) kind   { return kindOf(err) }
+func (f *file) crowded(most int64) bool { return f.bytes() > most }
+
+// forgotten implements database: the WAL has the deleted pages still.
+func (f *file) forgotten() { f.flushWAL() }
 
 // followPath opens a new database when somebody has deleted the file, or moved it away: what was written to the old one, and
 // acknowledged, nobody would find.

@@ -2,6 +2,7 @@ package predlog
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ var pets = []string{"cat", "dog", "hamster"}
 func answerTo(n int) *monitor.Answer {
 	a := &monitor.Answer{
 		Time: time.Now(), RequestID: "r" + strconv.Itoa(n), Model: "pets", Version: "1",
-		Labels: pets, Probabilities: probabilitiesOf(n), Embedding: make([]float32, 64),
+		Labels: pets, Probabilities: probabilitiesOf(n), Embedding: make([]float32, 64), OOD: float32(n) / 16,
 		Image: monitor.Image{Width: 320, Height: 240, Bytes: 1000 + n, Brightness: 0.5, Contrast: 0.25, Saturation: 0.125, Sharpness: 0.0625},
 	}
 	for i := range a.Embedding {
@@ -45,10 +46,12 @@ func whole(s *Stored) error {
 	switch {
 	case s.Class != n%3 || s.Model != "pets" || s.Version != "1" || !slices.Equal(s.Labels, pets):
 		return fmt.Errorf("%s: class %d of %s %s %q", s.RequestID, s.Class, s.Model, s.Version, s.Labels)
-	case !slices.Equal(s.Probabilities, ReadHalf(AppendHalf(nil, want.Probabilities))):
+	case !slices.Equal(s.Probabilities, monitor.ReadHalf(monitor.AppendHalf(nil, want.Probabilities))):
 		return fmt.Errorf("%s: probabilities %v", s.RequestID, s.Probabilities)
 	case !slices.Equal(s.Embedding, want.Embedding):
 		return fmt.Errorf("%s: embedding %v", s.RequestID, s.Embedding)
+	case s.OOD != want.OOD || s.Shadow:
+		return fmt.Errorf("%s: OOD %v, shadow %v", s.RequestID, s.OOD, s.Shadow)
 	case s.Image != want.Image:
 		return fmt.Errorf("%s: image %+v", s.RequestID, s.Image)
 	}
@@ -73,10 +76,16 @@ func (r *reports) has(part string) bool {
 	return slices.ContainsFunc(r.lines, func(l string) bool { return strings.Contains(l, part) })
 }
 
-// open opens a log, whose folder is a new one unless cfg names it, and closes it with the test.
+// onEach runs a test on an empty log in SQLite, and on one in PostgreSQL.
+func onEach(t *testing.T, test func(t *testing.T, cfg Config)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, Config{Dir: t.TempDir()}) })
+	t.Run("postgres", func(t *testing.T) { test(t, Config{DSN: postgres.Get(t).Database(t)}) })
+}
+
+// open opens a log, whose folder is a new one unless cfg names a place, and closes it with the test.
 func open(t testing.TB, cfg Config) *Log {
 	t.Helper()
-	if cfg.Dir == "" {
+	if cfg.Dir == "" && cfg.DSN == "" {
 		cfg.Dir = t.TempDir()
 	}
 	if cfg.Report == nil {
@@ -97,18 +106,31 @@ func mustClose(t testing.TB, l *Log) {
 	}
 }
 
-// read is all answers of the log in dir.
-func read(t testing.TB, dir string) (all []*Stored) {
+// reader opens the log that cfg names for reading, and closes it with the test.
+func reader(t testing.TB, cfg Config) *Reader {
 	t.Helper()
-	r, err := OpenReader(dir)
+	r, err := (&Log{cfg: cfg}).OpenReader(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// read is all answers of the log in dir.
+func read(t testing.TB, dir string) (all []*Stored) {
+	t.Helper()
+	return readAll(t, Config{Dir: dir})
+}
+
+// readAll is all answers of the log that cfg names.
+func readAll(t testing.TB, cfg Config) (all []*Stored) {
+	t.Helper()
+	r := reader(t, cfg)
 	if err := r.Check(t.Context()); err != nil {
 		t.Fatal("the database is damaged: ", err)
 	}
-	err = r.Each(t.Context(), Filter{}, true, func(s *Stored) error {
+	err := r.Each(t.Context(), Filter{}, true, func(s *Stored) error {
 		all = append(all, s)
 		return nil
 	})
@@ -116,6 +138,24 @@ func read(t testing.TB, dir string) (all []*Stored) {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// one asks the database itself for one value.
+func one[T any](t testing.TB, cfg Config, query string) (v T) {
+	t.Helper()
+	var db *sql.DB
+	if cfg.DSN == "" {
+		db, _ = sql.Open("sqlite", File(cfg.Dir))
+	} else {
+		db = reader(t, cfg).db
+	}
+	if err := db.QueryRow(query).Scan(&v); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.DSN == "" {
+		_ = db.Close()
+	}
+	return v
 }
 
 // label sends one label and fails the test unless it is stored.

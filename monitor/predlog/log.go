@@ -49,7 +49,7 @@ const (
 
 var reasonNames = [reasons]string{"queue_full", "unwritable", "refused", "closed", "picture_queue_full"}
 
-// Open opens the log in cfg.Dir, or makes it. The error says what to change.
+// Open opens the log in cfg.Dir or at cfg.DSN, or makes it. The error says what to change.
 func Open(cfg Config) (*Log, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -62,14 +62,22 @@ func Open(cfg Config) (*Log, error) {
 		calls:   make(chan call, maxCalls),
 		stop:    make(chan struct{}), done: make(chan struct{}),
 	}
-	f, err := openFile(&cfg)
+	db, err := openDatabase(&cfg)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the prediction log in %q: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("cannot open the prediction log in %q: %w", cfg.place(), err)
 	}
-	w := &writer{Log: l, file: f}
-	l.bytes.Store(f.bytes())
+	w := &writer{Log: l, db: db}
+	l.bytes.Store(db.bytes())
 	go w.run()
 	return l, nil
+}
+
+// Place is where the log is: its file, or the address of its database without the password.
+func (l *Log) Place() string {
+	if l.cfg.DSN != "" {
+		return l.cfg.place()
+	}
+	return File(l.cfg.Dir)
 }
 
 // maxCalls is how many labels and deletions may wait for the writer.
@@ -183,7 +191,7 @@ func (l *Log) Close(ctx context.Context) error {
 	case <-l.done:
 		return l.failure
 	case <-ctx.Done():
-		return fmt.Errorf("cannot write the last %d answers to the prediction log in %q: %w; is its disk well?", l.waiting.Load(), l.cfg.Dir, context.Cause(ctx))
+		return fmt.Errorf("cannot write the last %d answers to the prediction log in %q: %w; is its disk or its server well?", l.waiting.Load(), l.cfg.place(), context.Cause(ctx))
 	}
 }
 

@@ -17,8 +17,12 @@ import (
 )
 
 func TestRecordAndRead(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir, Vectors: 1, Pictures: 1})
+	onEach(t, testRecordAndRead)
+}
+
+func testRecordAndRead(t *testing.T, cfg Config) {
+	cfg.Vectors, cfg.Pictures = 1, 1
+	l := open(t, cfg)
 	for n := range 2000 {
 		l.Record(answerTo(n))
 	}
@@ -27,7 +31,7 @@ func TestRecordAndRead(t *testing.T) {
 	tensor.Picture = &monitor.Picture{Width: 2, Height: 1, Pixels: []byte{255, 0, 0, 0, 0, 255}}
 	l.Record(tensor)
 	mustClose(t, l)
-	all := read(t, dir)
+	all := readAll(t, cfg)
 	if len(all) != 2001 {
 		t.Fatalf("%d answers are stored", len(all))
 	}
@@ -46,10 +50,12 @@ func TestRecordAndRead(t *testing.T) {
 	if c := l.Counts(); c.Records != 2001 || c.Queued != 0 || c.Bytes == 0 || c.Errors != 0 {
 		t.Errorf("counts are %+v", c)
 	}
+}
+
+func TestModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	mustClose(t, open(t, Config{Dir: dir}))
 	for name, mode := range map[string]os.FileMode{dir: 0o700, File(dir): 0o600} {
-		if name == dir {
-			continue // the test made it
-		}
 		if st, err := os.Stat(name); err != nil || st.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v; want %v", name, st.Mode(), err, mode)
 		}
@@ -68,8 +74,12 @@ func TestTopAndEntropy(t *testing.T) {
 
 // TestFeedback: labels find answers that are not written yet, the last one wins, and what cannot be stored says why.
 func TestFeedback(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir, Interval: time.Hour})
+	onEach(t, testFeedback)
+}
+
+func testFeedback(t *testing.T, cfg Config) {
+	cfg.Interval = time.Hour
+	l := open(t, cfg)
 	l.Record(answerTo(0))
 	l.Record(answerTo(1))
 	if v := label(t, l, "r0", "cat"); v.Index != 0 || v.PredictedLabel != "cat" || v.Version != "1" {
@@ -94,14 +104,12 @@ func TestFeedback(t *testing.T) {
 		t.Errorf("of another model: %v, %v", v, err)
 	}
 	mustClose(t, l)
-	all := read(t, dir)
+	all := readAll(t, cfg)
 	if all[0].TrueClass != 1 || all[1].TrueClass != 2 {
 		t.Errorf("true classes are %d and %d; want 1 and 2", all[0].TrueClass, all[1].TrueClass)
 	}
-	db := openRaw(t, dir)
-	var changes int
-	if err := db.QueryRow("SELECT changes FROM feedback f JOIN predictions p ON p.id = f.prediction WHERE p.request_id = 'r0'").Scan(&changes); err != nil || changes != 1 {
-		t.Errorf("the label was changed %d times, %v; want 1", changes, err)
+	if n := one[int](t, cfg, "SELECT changes FROM feedback f JOIN predictions p ON p.id = f.prediction WHERE p.request_id = 'r0'"); n != 1 {
+		t.Errorf("the label was changed %d times; want 1", n)
 	}
 	if _, err := l.Feedback(t.Context(), "pets", nil); !errors.Is(err, monitor.ErrUnavailable) {
 		t.Errorf("a closed log says %v", err)
@@ -119,21 +127,27 @@ func openRaw(t *testing.T, dir string) *sql.DB {
 
 // TestLatestOfSameID: callers may give an id twice; the label is for the answer that they got last.
 func TestLatestOfSameID(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir})
+	onEach(t, testLatestOfSameID)
+}
+
+func testLatestOfSameID(t *testing.T, cfg Config) {
+	l := open(t, cfg)
 	l.Record(answerTo(0))
 	l.Record(answerTo(0))
 	label(t, l, "r0", "dog")
 	mustClose(t, l)
-	if all := read(t, dir); all[0].TrueClass != -1 || all[1].TrueClass != 1 {
+	if all := readAll(t, cfg); all[0].TrueClass != -1 || all[1].TrueClass != 1 {
 		t.Errorf("got %d and %d", all[0].TrueClass, all[1].TrueClass)
 	}
 }
 
 // TestReloadedLabels: a version that was loaded anew may have other classes; each answer keeps those that it was given with.
 func TestReloadedLabels(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir})
+	onEach(t, testReloadedLabels)
+}
+
+func testReloadedLabels(t *testing.T, cfg Config) {
+	l := open(t, cfg)
 	l.Record(answerTo(0))
 	b := answerTo(1)
 	b.Labels = []string{"x", "y", "z"}
@@ -145,12 +159,11 @@ func TestReloadedLabels(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	mustClose(t, l)
-	if all := read(t, dir); all[0].Labels[0] != "cat" || all[1].Labels[0] != "x" {
+	if all := readAll(t, cfg); all[0].Labels[0] != "cat" || all[1].Labels[0] != "x" {
 		t.Errorf("got %q and %q", all[0].Labels, all[1].Labels)
 	}
-	var n int
-	if err := openRaw(t, dir).QueryRow("SELECT count(*) FROM models").Scan(&n); err != nil || n != 2 {
-		t.Errorf("%d models, %v; want 2", n, err)
+	if n := one[int](t, cfg, "SELECT count(*) FROM models"); n != 2 {
+		t.Errorf("%d models; want 2", n)
 	}
 }
 
@@ -185,8 +198,12 @@ func TestSample(t *testing.T) {
 
 // TestForget: what is deleted is gone from all tables and from the files.
 func TestForget(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir, Vectors: 1, Pictures: 1})
+	onEach(t, testForget)
+}
+
+func testForget(t *testing.T, cfg Config) {
+	cfg.Vectors, cfg.Pictures = 1, 1
+	l := open(t, cfg)
 	const secret = "secret-request"
 	for i, id := range []string{secret, secret + "-0", secret + "-1", "other"} {
 		a := answerTo(i)
@@ -208,21 +225,30 @@ func TestForget(t *testing.T) {
 	f("pets", secret+"-1", 1)
 	f("", secret, 2)
 	f("pets", secret, 0)
-	for _, suffix := range []string{"", "-wal"} { // also while the log is open
+	if cfg.Dir != "" { // also while the log is open
+		notInFiles(t, cfg.Dir, secret)
+	}
+	mustClose(t, l)
+	for _, table := range []string{"predictions", "vectors", "pictures"} {
+		if n := one[int](t, cfg, "SELECT count(*) FROM "+table); n != 1 {
+			t.Errorf("%d rows are left in %s; want 1", n, table)
+		}
+	}
+	if n := one[int](t, cfg, "SELECT count(*) FROM feedback"); n != 0 {
+		t.Errorf("%d labels are left", n)
+	}
+	if cfg.Dir != "" {
+		notInFiles(t, cfg.Dir, secret)
+	}
+}
+
+// notInFiles: what is deleted is overwritten.
+func notInFiles(t *testing.T, dir, secret string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
 		if data, err := os.ReadFile(File(dir) + suffix); err == nil && strings.Contains(string(data), secret) {
 			t.Errorf("the id is still in %s", fileName+suffix)
 		}
-	}
-	mustClose(t, l)
-	db := openRaw(t, dir)
-	for _, table := range []string{"predictions", "vectors", "pictures"} {
-		var n int
-		if err := db.QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil || n != 1 {
-			t.Errorf("%d rows are left in %s, %v; want 1", n, table, err)
-		}
-	}
-	if data, err := os.ReadFile(File(dir)); err != nil || strings.Contains(string(data), secret) {
-		t.Errorf("the id is still in the file (%v)", err)
 	}
 }
 
@@ -320,6 +346,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	f(Config{}, "folder")
+	f(Config{Dir: "x", DSN: "postgres://"}, "one of them")
 	f(Config{Dir: "x", Sample: 1.5}, "between 0 and 1")
 	f(Config{Dir: "x", Vectors: math.NaN()}, "between 0 and 1")
 	f(Config{Dir: "x", MaxBytes: 1}, "at least")
@@ -328,8 +355,12 @@ func TestValidate(t *testing.T) {
 
 // TestManyCallers: labels and answers from many goroutines at once, and each label finds its answer.
 func TestManyCallers(t *testing.T) {
-	dir := t.TempDir()
-	l := open(t, Config{Dir: dir, Queue: 1 << 16})
+	onEach(t, testManyCallers)
+}
+
+func testManyCallers(t *testing.T, cfg Config) {
+	cfg.Queue = 1 << 16
+	l := open(t, cfg)
 	done := make(chan error)
 	const callers, each = 16, 50
 	for c := range callers {
@@ -355,7 +386,7 @@ func TestManyCallers(t *testing.T) {
 		}
 	}
 	mustClose(t, l)
-	all := read(t, dir)
+	all := readAll(t, cfg)
 	if len(all) != callers*each {
 		t.Errorf("%d answers", len(all))
 	}

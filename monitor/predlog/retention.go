@@ -9,13 +9,13 @@ import (
 // retain deletes what is too old, and the oldest of what is too much, a little at a time: a pass that deleted all at once would keep
 // answers waiting. It returns when to come again.
 func (w *writer) retain(now time.Time) time.Duration {
-	if w.cfg.MaxAge == 0 && w.cfg.MaxBytes == 0 || w.file.store == nil || now.Before(w.retry) {
+	if w.cfg.MaxAge == 0 && w.cfg.MaxBytes == 0 || now.Before(w.retry) {
 		return keepEvery
 	}
-	n, more, err := w.file.retain(&w.clock, now, w.cfg.MaxAge, w.cfg.MaxBytes)
+	n, more, err := w.db.retain(&w.clock, now, w.cfg.MaxAge, w.cfg.MaxBytes)
 	w.deleted.Add(uint64(n))
-	w.bytes.Store(w.file.bytes())
-	if err != nil && kindOf(err) == damaged {
+	w.bytes.Store(w.db.bytes())
+	if err != nil && w.db.kindOf(err) == damaged {
 		w.failed(err, nil)
 		return keepEvery
 	}
@@ -30,8 +30,11 @@ func (w *writer) retain(now time.Time) time.Duration {
 	return keepEvery
 }
 
-// retain is one pass. more says that another would delete more.
+// retain implements database.
 func (f *file) retain(c *clock, now time.Time, age time.Duration, bytes int64) (deleted int, more bool, err error) {
+	if f.store == nil {
+		return 0, false, nil
+	}
 	ctx := context.Background()
 	if age > 0 {
 		f.removeAside(age)
@@ -52,7 +55,7 @@ func (f *file) retain(c *clock, now time.Time, age time.Duration, bytes int64) (
 	return deleted, more, err
 }
 
-// expire deletes answers that are too old, if the clock can be trusted.
+// expire deletes answers and windows that are too old, if the clock can be trusted.
 func (f *file) expire(ctx context.Context, c *clock, now time.Time, age time.Duration) (int, bool, error) {
 	var newest int64
 	if err := f.conn.QueryRowContext(ctx, "SELECT coalesce(max(time), 0) FROM predictions").Scan(&newest); err != nil {
@@ -61,7 +64,11 @@ func (f *file) expire(ctx context.Context, c *clock, now time.Time, age time.Dur
 	if !c.trusted(now, time.UnixMilli(newest), age) {
 		return 0, false, nil
 	}
-	return f.delete(ctx, "SELECT id FROM predictions WHERE time < ? ORDER BY time LIMIT ?", now.Add(-age).UnixMilli(), keepAtOnce)
+	before := now.Add(-age).UnixMilli()
+	if _, err := f.conn.ExecContext(ctx, "DELETE FROM windows WHERE until_time < ?", before); err != nil {
+		return 0, false, err
+	}
+	return f.delete(ctx, "SELECT id FROM predictions WHERE time < ? ORDER BY time LIMIT ?", before, keepAtOnce)
 }
 
 // shed deletes the oldest answers when the files are too large. Nine tenths of the bound are then in use, so that it is not

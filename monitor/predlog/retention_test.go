@@ -1,10 +1,11 @@
 package predlog
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/torchlit/torchlit/monitor"
 )
 
 var longAgo = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -19,20 +20,19 @@ func aged(t *testing.T, hours ...int) *file {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.close() })
-	err = f.transact(func(ctx context.Context) error {
-		for i, h := range hours {
-			a := answerTo(i)
-			a.Time = longAgo.Add(-time.Duration(h) * time.Hour)
-			if err := f.add(ctx, a, true); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := f.write(agedAnswers(hours...), func(string) bool { return true }, nil); err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+func agedAnswers(hours ...int) (all []monitor.Answer) {
+	for i, h := range hours {
+		a := answerTo(i)
+		a.Time = longAgo.Add(-time.Duration(h) * time.Hour)
+		all = append(all, *a)
+	}
+	return all
 }
 
 func (f *file) left(t *testing.T) (n int) {

@@ -71,6 +71,33 @@ SELECT p.id, strftime('%Y-%m-%dT%H:%M:%fZ', p.time / 1000.0, 'unixepoch') AS tim
 	json_extract(m.labels, '$[' || f.class || ']') AS true_label, p.class = f.class AS correct,
 	p.width, p.height, p.width * 1.0 / p.height AS aspect, p.bytes, p.brightness, p.contrast, p.saturation, p.sharpness
 FROM predictions p JOIN models m ON m.id = p.model LEFT JOIN feedback f ON f.prediction = p.id;
+`, `
+ALTER TABLE predictions ADD COLUMN flatness REAL; -- beside sharpness
+ALTER TABLE predictions ADD COLUMN ood REAL; -- how far the embedding lies from those of the reference; NULL where that is not known
+ALTER TABLE predictions ADD COLUMN shadow INTEGER NOT NULL DEFAULT 0; -- 1: a shadow version said it, and nobody saw it
+
+-- Windows are runs of answers that were tested for drift.
+CREATE TABLE windows (
+	id               INTEGER PRIMARY KEY AUTOINCREMENT,
+	model            INTEGER NOT NULL REFERENCES models (id),
+	from_time        INTEGER NOT NULL,
+	until_time       INTEGER NOT NULL,
+	first_prediction INTEGER NOT NULL, -- ids; the answers may be deleted since
+	last_prediction  INTEGER NOT NULL,
+	answers          INTEGER NOT NULL,
+	result           TEXT NOT NULL,    -- JSON
+	UNIQUE (model, first_prediction)
+) STRICT;
+CREATE INDEX windows_until ON windows (until_time);
+
+DROP VIEW answers;
+CREATE VIEW answers AS
+SELECT p.id, strftime('%Y-%m-%dT%H:%M:%fZ', p.time / 1000.0, 'unixepoch') AS time, m.name AS model, m.version, p.request_id,
+	json_extract(m.labels, '$[' || p.class || ']') AS label, p.confidence, p.entropy, p.ood,
+	json_extract(m.labels, '$[' || f.class || ']') AS true_label, p.class = f.class AS correct,
+	p.width, p.height, p.width * 1.0 / p.height AS aspect, p.bytes, p.brightness, p.contrast, p.saturation, p.sharpness, p.flatness
+FROM predictions p JOIN models m ON m.id = p.model LEFT JOIN feedback f ON f.prediction = p.id
+WHERE NOT p.shadow;
 `}
 
 // errForeign says that the file is somebody else's, or of a later release: it is left alone.

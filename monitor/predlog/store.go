@@ -1,14 +1,11 @@
 package predlog
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -23,25 +20,10 @@ import (
 type store struct {
 	db     *sql.DB
 	conn   *sql.Conn
-	models map[modelKey]*model
-	byID   map[int64]*model
-	png    bytes.Buffer
+	models models
+	png    pictures
 
 	addPrediction, addVectors, addPicture, findPrediction, addFeedback *sql.Stmt
-}
-
-// model is a row of the table, with its labels by name.
-type model struct {
-	id            int64
-	name, version string
-	labels        []string
-	classes       map[string]int
-}
-
-// modelKey tells models apart without comparing their labels: the same loading of a model has the same slice.
-type modelKey struct {
-	name, version string
-	labels        *string
 }
 
 // dsn is the address of the database for whoever writes to it. The pragmas hold for each connection, but for auto_vacuum, which must come
@@ -82,7 +64,7 @@ func openStore(path string, open func(string) (*sql.DB, error)) (*store, error) 
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	s := &store{db: db, models: map[modelKey]*model{}, byID: map[int64]*model{}}
+	s := &store{db: db, models: newModels()}
 	if err := s.prepare(context.Background()); err != nil {
 		_ = s.close()
 		return nil, err
@@ -102,11 +84,11 @@ func (s *store) prepare(ctx context.Context) (err error) {
 		text string
 	}{
 		{&s.addPrediction, `INSERT INTO predictions (time, model, request_id, list, class, confidence, entropy, top, width, height, bytes,
-			brightness, contrast, saturation, sharpness) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+			brightness, contrast, saturation, sharpness, flatness, ood, shadow) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&s.addVectors, `INSERT INTO vectors (prediction, probabilities, embedding) VALUES (?, ?, ?)`},
 		{&s.addPicture, `INSERT INTO pictures (prediction, png) VALUES (?, ?)`},
 		{&s.findPrediction, `SELECT p.id, p.class, p.model FROM predictions p JOIN models m ON m.id = p.model
-			WHERE p.request_id = ? AND m.name = ? ORDER BY p.id DESC LIMIT 1`},
+			WHERE p.request_id = ? AND m.name = ? AND p.shadow = 0 ORDER BY p.id DESC LIMIT 1`},
 		{&s.addFeedback, `INSERT INTO feedback (prediction, class, time) VALUES (?, ?, ?)
 			ON CONFLICT (prediction) DO UPDATE SET changes = changes + (class <> excluded.class), class = excluded.class, time = excluded.time`},
 	} {
@@ -142,8 +124,7 @@ func (s *store) transact(do func(ctx context.Context) error) error {
 	}
 	if err != nil {
 		_, _ = s.conn.ExecContext(ctx, "ROLLBACK") // after some errors it is done already
-		clear(s.models)                            // some may have been of this transaction
-		clear(s.byID)
+		s.models.forget()
 	}
 	return err
 }
@@ -157,7 +138,8 @@ func (s *store) add(ctx context.Context, a *monitor.Answer, vectors bool) error 
 	r := rowOf(a)
 	result, err := s.addPrediction.ExecContext(ctx, a.Time.UnixMilli(), m.id, a.RequestID, text(a.List), r.class, r.confidence, r.entropy, r.top,
 		count(a.Image.Width), count(a.Image.Height), count(a.Image.Bytes),
-		number(a.Image.Brightness), number(a.Image.Contrast), number(a.Image.Saturation), number(a.Image.Sharpness))
+		number(a.Image.Brightness), number(a.Image.Contrast), number(a.Image.Saturation), number(a.Image.Sharpness),
+		number(a.Image.Flatness), number(a.OOD), a.Shadow)
 	if err != nil {
 		return err
 	}
@@ -168,96 +150,109 @@ func (s *store) add(ctx context.Context, a *monitor.Answer, vectors bool) error 
 	if vectors {
 		var embedding any
 		if a.Embedding != nil {
-			embedding = AppendHalf(nil, a.Embedding)
+			embedding = monitor.AppendHalf(nil, a.Embedding)
 		}
-		if _, err := s.addVectors.ExecContext(ctx, id, AppendHalf(nil, a.Probabilities), embedding); err != nil {
+		if _, err := s.addVectors.ExecContext(ctx, id, monitor.AppendHalf(nil, a.Probabilities), embedding); err != nil {
 			return err
 		}
 	}
 	if a.Picture == nil {
 		return nil
 	}
-	if err := s.encode(a.Picture); err != nil {
+	png, err := s.png.encode(a.Picture)
+	if err != nil {
 		return err
 	}
-	_, err = s.addPicture.ExecContext(ctx, id, s.png.Bytes())
+	_, err = s.addPicture.ExecContext(ctx, id, png)
 	return err
 }
 
-// encode makes a PNG in s.png.
-func (s *store) encode(p *monitor.Picture) error {
-	img := image.NewNRGBA(image.Rect(0, 0, p.Width, p.Height))
-	for i := range p.Width * p.Height {
-		copy(img.Pix[4*i:], p.Pixels[3*i:3*i+3])
-		img.Pix[4*i+3] = 0xff
+// label implements transaction.
+func (s *store) label(ctx context.Context, now int64, calls []*feedbackCall) error {
+	for _, c := range calls {
+		c.verdicts = make([]monitor.Verdict, len(c.labels))
+		for i := range c.labels {
+			f, err := s.find(ctx, c.model, c.labels[i].RequestID)
+			if err != nil {
+				return err
+			}
+			v := c.judge(i, f)
+			if v.Err != nil {
+				continue
+			}
+			if _, err := s.addFeedback.ExecContext(ctx, f.id, v.Index, now); err != nil {
+				return err
+			}
+		}
 	}
-	s.png.Reset()
-	return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&s.png, img)
+	return nil
+}
+
+// find is the last answer to a request; nil for none.
+func (s *store) find(ctx context.Context, model, requestID string) (*found, error) {
+	var f found
+	var m int64
+	err := s.findPrediction.QueryRowContext(ctx, requestID, model).Scan(&f.id, &f.class, &m)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.model, err = s.modelByID(ctx, m)
+	return &f, err
+}
+
+// forget implements transaction.
+func (s *store) forget(ctx context.Context, model, requestID string) (int, error) {
+	r, err := s.conn.ExecContext(ctx, `DELETE FROM predictions WHERE (request_id = ?1 OR list = ?1)
+		AND (?2 = '' OR model IN (SELECT id FROM models WHERE name = ?2))`, requestID, model)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	return int(n), err
 }
 
 // model finds the row of an answer's model, or makes it.
 func (s *store) model(ctx context.Context, a *monitor.Answer) (*model, error) {
-	key := modelKey{name: a.Model, version: a.Version}
-	if len(a.Labels) > 0 {
-		key.labels = &a.Labels[0]
-	}
-	if m := s.models[key]; m != nil {
+	key := keyOf(a)
+	if m := s.models.byKey[key]; m != nil {
 		return m, nil
 	}
 	labels, err := json.Marshal(a.Labels)
 	if err != nil {
 		return nil, err
 	}
-	m := &model{name: a.Model, version: a.Version, labels: slices.Clone(a.Labels)}
+	var id int64
 	err = s.conn.QueryRowContext(ctx, `INSERT INTO models (name, version, labels) VALUES (?1, ?2, ?3)
-		ON CONFLICT DO UPDATE SET name = name RETURNING id`, a.Model, a.Version, string(labels)).Scan(&m.id)
+		ON CONFLICT DO UPDATE SET name = name RETURNING id`, a.Model, a.Version, string(labels)).Scan(&id)
 	if err != nil {
 		return nil, err
 	}
-	m.index()
-	if len(s.models) >= mostModels { // each reload of a version brings another slice of labels
-		clear(s.models)
-	}
-	s.models[key], s.byID[m.id] = m, m
+	m := newModel(id, a.Model, a.Version, slices.Clone(a.Labels))
+	s.models.add(key, m)
 	return m, nil
-}
-
-const mostModels = 1024
-
-func (m *model) index() {
-	m.classes = make(map[string]int, len(m.labels))
-	for i, l := range slices.Backward(m.labels) { // of equal names the first counts
-		m.classes[l] = i
-	}
 }
 
 // modelByID is the model of a row that is there, though another process may have made it.
 func (s *store) modelByID(ctx context.Context, id int64) (*model, error) {
-	if m := s.byID[id]; m != nil {
+	if m := s.models.byID[id]; m != nil {
 		return m, nil
 	}
-	m := &model{id: id}
-	var labels string
-	if err := s.conn.QueryRowContext(ctx, "SELECT name, version, labels FROM models WHERE id = ?", id).Scan(&m.name, &m.version, &labels); err != nil {
+	var name, version, labels string
+	if err := s.conn.QueryRowContext(ctx, "SELECT name, version, labels FROM models WHERE id = ?", id).Scan(&name, &version, &labels); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal([]byte(labels), &m.labels); err != nil {
-		return nil, fmt.Errorf("cannot read the labels of model %d: %w", id, err)
+	m, err := readModel(id, name, version, labels)
+	if err != nil {
+		return nil, err
 	}
-	m.index()
-	s.byID[id] = m
+	s.models.byID[id] = m
 	return m, nil
 }
 
-// kind is what an error of the database means for the writer.
-type kind int
-
-const (
-	passing kind = iota // time, room or a person may heal it
-	damaged             // the file is
-	refused             // the database will never take this
-)
-
+// kindOf says what an error of SQLite means.
 func kindOf(err error) kind {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {

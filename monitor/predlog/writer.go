@@ -1,8 +1,9 @@
 package predlog
 
 import (
-	"context"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/torchlit/torchlit/monitor"
@@ -23,7 +24,7 @@ import (
 //   - While writes fail, callers are refused at once, and nothing is tried before the time has come.
 type writer struct {
 	*Log
-	file    *file
+	db      database
 	pending []monitor.Answer
 	since   time.Time // when the first of them came
 	retry   time.Time // no write before it; zero while all is well
@@ -104,7 +105,23 @@ func (w *writer) take(a monitor.Answer) {
 	if len(w.pending) == 0 {
 		w.since = time.Now()
 	}
+	w.score(&a)
 	w.pending = append(w.pending, a)
+}
+
+// score has Config.Score look at an answer. One that panics is not asked again: the log is worth more than its scores.
+func (w *writer) score(a *monitor.Answer) {
+	if w.cfg.Score == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			w.cfg.Score = nil
+			a.OOD = float32(math.NaN())
+			w.cfg.Report("answers are logged without scores from now on", fmt.Errorf("the scoring of answers panicked: %v", v))
+		}
+	}()
+	a.OOD = w.cfg.Score(a)
 }
 
 // drain takes what waits, as far as there is room.
@@ -148,35 +165,29 @@ func (w *writer) write(calls []call) {
 		refuseAll(calls, w.failure)
 		return
 	}
-	if err := w.file.ready(w.failure); err != nil {
+	stored, err := w.db.ready(w.failure)
+	w.empty(stored)
+	w.records.Add(uint64(stored))
+	if err != nil {
 		w.failed(err, calls)
 		return
 	}
-	err := w.file.transact(func(ctx context.Context) error {
-		for i := range w.pending {
-			a := &w.pending[i]
-			if err := w.file.add(ctx, a, w.cfg.Vectors > 0 && w.vectors.has(hashOf(a.RequestID))); err != nil {
-				return err
-			}
-		}
-		for _, c := range calls {
-			if err := c.do(ctx, w.file.store); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := w.db.write(w.pending, w.keepsVectors, calls); err != nil {
 		w.failed(err, calls)
 		return
 	}
 	w.stored(calls)
 }
 
+// keepsVectors reports whether the vectors of the answer with this id are kept.
+func (w *writer) keepsVectors(requestID string) bool {
+	return w.cfg.Vectors > 0 && w.vectors.has(hashOf(requestID))
+}
+
 // stored counts what was written and tells those who wait.
 func (w *writer) stored(calls []call) {
 	w.records.Add(uint64(len(w.pending)))
-	w.empty()
+	w.empty(len(w.pending))
 	forgets := false
 	for _, c := range calls {
 		if f, ok := c.(*feedbackCall); ok {
@@ -189,7 +200,7 @@ func (w *writer) stored(calls []call) {
 		forgets = forgets || c.forgets()
 	}
 	if forgets {
-		w.file.flushWAL() // the WAL has the deleted pages still
+		w.db.forgotten()
 	}
 	for _, c := range calls {
 		c.finish(nil)
@@ -198,33 +209,32 @@ func (w *writer) stored(calls []call) {
 		w.cfg.Report("the prediction log is written again", nil)
 	}
 	w.retry, w.pause, w.failure = time.Time{}, 0, nil
-	w.bytes.Store(w.file.bytes())
-	if w.cfg.MaxBytes > 0 && w.bytes.Load() > w.cfg.MaxBytes {
+	w.bytes.Store(w.db.bytes())
+	if w.cfg.MaxBytes > 0 && w.db.crowded(w.cfg.MaxBytes) {
 		w.keep = time.Now()
 	}
 }
 
-// empty lets go of what is pending.
-func (w *writer) empty() {
-	for i := range w.pending {
+// empty lets go of the first n that are pending.
+func (w *writer) empty(n int) {
+	for i := range w.pending[:n] {
 		w.release(&w.pending[i])
 	}
-	clear(w.pending)
-	w.pending = w.pending[:0]
+	w.pending = slices.Delete(w.pending, 0, n)
 }
 
 // failed decides what becomes of a transaction that was not.
 func (w *writer) failed(err error, calls []call) {
 	w.errors.Add(1)
-	switch kindOf(err) {
+	switch w.db.kindOf(err) {
 	case refused: // it would be refused again, so the answers are let go
 		w.dropped[dropRefused].Add(uint64(len(w.pending)))
-		w.empty()
+		w.empty(len(w.pending))
 		w.cfg.Report("the prediction log refused answers", err)
 		refuseAll(calls, err)
 		return
 	case damaged:
-		if why := w.file.replace(err); why != nil {
+		if why := w.db.replace(err); why != nil {
 			err = why
 		} else if w.retry.IsZero() { // once more, into the new file
 			w.retry = time.Now()
@@ -236,7 +246,7 @@ func (w *writer) failed(err error, calls []call) {
 	w.pause = min(max(2*w.pause, firstPause), longestPause)
 	w.retry = time.Now().Add(w.pause)
 	if !w.failing.Swap(true) {
-		w.cfg.Report(fmt.Sprintf("cannot write the prediction log in %q; it is tried again, and what does not fit into its queue is dropped; give it room, or make its folder writable", w.cfg.Dir), err)
+		w.cfg.Report(fmt.Sprintf("cannot write the prediction log in %q; it is tried again, and what does not fit into its queue is dropped; %s", w.db.place(), w.db.advice()), err)
 	}
 	refuseAll(calls, err)
 }
@@ -254,13 +264,13 @@ func (w *writer) finish() {
 		w.drain()
 		w.serveRest()
 		if len(w.pending) > 0 { // the last try failed
-			w.failure = fmt.Errorf("cannot write the last %d answers to the prediction log in %q: %w", int(w.waiting.Load()), w.cfg.Dir, w.failure)
+			w.failure = fmt.Errorf("cannot write the last %d answers to the prediction log in %q: %w", int(w.waiting.Load()), w.db.place(), w.failure)
 			w.dropped[dropClosed].Add(uint64(w.waiting.Load()))
 			break
 		}
 	}
-	if err := w.file.close(); w.failure == nil && err != nil {
-		w.failure = fmt.Errorf("cannot close the prediction log in %q: %w", w.cfg.Dir, err)
+	if err := w.db.close(); w.failure == nil && err != nil {
+		w.failure = fmt.Errorf("cannot close the prediction log in %q: %w", w.db.place(), err)
 	}
 }
 

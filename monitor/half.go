@@ -1,4 +1,4 @@
-package predlog
+package monitor
 
 import (
 	"encoding/binary"
@@ -19,6 +19,18 @@ func ReadHalf(data []byte) []float32 {
 	out := make([]float32, len(data)/2)
 	for i := range out {
 		out[i] = single(binary.LittleEndian.Uint16(data[2*i:]))
+	}
+	return out
+}
+
+// Half is what is left of a value that was kept as float16.
+func Half(v float32) float32 { return single(half(v)) }
+
+// RoundHalf is what is left of values that were kept as float16.
+func RoundHalf(values []float32) []float32 {
+	out := make([]float32, len(values))
+	for i, v := range values {
+		out[i] = single(half(v))
 	}
 	return out
 }

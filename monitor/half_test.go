@@ -1,4 +1,4 @@
-package predlog
+package monitor
 
 import (
 	"math"
