@@ -16,6 +16,9 @@ var imageExtensions = map[string]bool{
 	".jpg": true, ".jpeg": true, ".png": true, ".gif": true, ".webp": true, ".bmp": true,
 }
 
+// IsImageName tells whether a file of that name is taken for an image.
+func IsImageName(name string) bool { return imageExtensions[strings.ToLower(filepath.Ext(name))] }
+
 // foreignExtensions are images that others read and vision does not. They are
 // passed over, too, but not in silence.
 var foreignExtensions = map[string]bool{

@@ -48,6 +48,9 @@ func (d *Data) validate() error {
 		oneOf("data.class_weights", d.ClassWeights, dataset.Uniform, dataset.InverseFrequency, dataset.InverseRoot, dataset.EffectiveNumber),
 		oneOf("data.sampler", d.Sampler, "shuffle", "weighted"),
 		require(d.MinSide >= 0 && d.MaxCorrupt >= 0 && d.Workers >= 0, "data.min_side=%d data.max_corrupt=%d data.workers=%d: none may be negative", d.MinSide, d.MaxCorrupt, d.Workers),
+		require(d.ExtraShare == 0 || d.ExtraDir != "", "data.extra_share=%v and no extra images: set data.extra_dir to a folder of them, such as torchlit data from-log makes", d.ExtraShare),
+		require(d.ExtraDir == "" || d.ExtraShare > 0 && d.ExtraShare < 1, "data.extra_share=%v: give more than 0, less than 1, such as 0.3", d.ExtraShare),
+		require(d.ExtraDir == "" || d.ClassWeights == dataset.Uniform, "both data.extra_dir and data.class_weights=%s: the extra images change how frequent classes are; set data.sampler=weighted instead", d.ClassWeights),
 		d.validateSizes(),
 	)
 }

@@ -86,6 +86,12 @@ type Data struct {
 	ClassWeights string `yaml:"class_weights"` // in the loss: uniform, inverse_frequency, inverse_root or effective_number
 	Sampler      string `yaml:"sampler"`       // shuffle, or weighted: all classes equally often
 
+	// ExtraDir is a second data set of the same classes, such as what torchlit data
+	// from-log makes, which gives ExtraShare of the images of each epoch, however small it
+	// is. Its validation images are reported apart.
+	ExtraDir   string  `yaml:"extra_dir"`   // "" for none
+	ExtraShare float64 `yaml:"extra_share"` // 0 for none
+
 	// Sizes trains on smaller images first, which is faster and costs almost no
 	// accuracy. Empty: the same size throughout.
 	Sizes []SizePhase `yaml:"sizes"`
@@ -99,7 +105,7 @@ type SizePhase struct {
 
 // Model says what to train.
 type Model struct {
-	Name string      `yaml:"name"` // an architecture of package resnet
+	Name string      `yaml:"name"` // an architecture of package resnet; "": that of the init's model folder, with its stem
 	Stem resnet.Stem `yaml:"stem"` // "cifar" for small images
 }
 

@@ -26,6 +26,8 @@ var errTooFewImages = errors.New("too few images")
 // images is what a run trains and validates on.
 type images struct {
 	train, val dataset.Source
+	extra      int            // of train, the last: those of data.extra_dir
+	extraVal   dataset.Source // those of data.extra_dir that are held out; nil for none
 	form       dataset.Form
 	classes    []string
 	ownSide    int // of all images, in pixels; 0 when they differ
@@ -47,19 +49,17 @@ type images struct {
 // openData opens the training and the validation set and plans the steps.
 func (r *run) openData(ctx context.Context) error {
 	c := &r.cfg.Data
-	parts, err := dataset.OpenParts(ctx, c.Dir, dataset.Options{
-		Labels: c.Labels, MinSide: c.MinSide, Resize: r.cfg.Augment.Resizer, Workers: c.Workers,
-		SkipCorrupt: c.Corrupt == dataset.CorruptSkip, MaxCorrupt: c.MaxCorrupt,
-		InMemory: dataset.InMemory(c.InMemory), CacheDir: c.CacheDir, Log: r.notice,
-	}, c.ValFraction, r.cfg.Seed)
+	parts, err := r.openParts(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range parts.Passed {
-		r.notice(fmt.Sprintf("left out %q: %v", p.File, p.Err))
-	}
 	d := &images{train: parts.Train, val: parts.Val, form: parts.Form, classes: parts.Train.ClassNames()}
 	r.data = d
+	if c.ExtraDir != "" {
+		if err := r.openExtra(ctx); err != nil {
+			return err
+		}
+	}
 	if d.tolerance, err = dataset.Tolerate(c.Corrupt, d.train.Len(), c.MaxCorrupt); err != nil {
 		return err
 	}
@@ -78,7 +78,11 @@ func (r *run) openData(ctx context.Context) error {
 	if d.mixer, err = augment.NewMixer(mix, len(d.classes)); err != nil {
 		return fmt.Errorf("cannot train: %w", err)
 	}
-	return r.planBatches()
+	if err := r.planBatches(); err != nil {
+		return err
+	}
+	r.tellExtra()
+	return nil
 }
 
 // measureSize finds out how large the network's input is.
@@ -151,8 +155,9 @@ func (r *run) weighClasses() error {
 	if err != nil {
 		return fmt.Errorf("cannot train with data.class_weights=%q: %w", c.ClassWeights, err)
 	}
-	if c.Sampler == "weighted" { // the images come in proportion, so the loss counts them alike
+	if c.Sampler == "weighted" || d.extra > 0 { // the images come in proportion, so the loss counts them alike
 		d.imageWeights = dataset.ImageWeights(dataset.Labels(d.train), weights)
+		d.shareOut(c.ExtraShare)
 		return nil
 	}
 	if scheme != dataset.Uniform {

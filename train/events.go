@@ -46,7 +46,11 @@ type Validation struct {
 	Epoch, GlobalStep int
 	Loss, Accuracy    float64
 	Of                string // whose weights: "", "ema" or "swa"
+	Extra             *Extra // nil without data.extra_dir
 }
+
+// Extra is what the same pass found on the validation images of data.extra_dir.
+type Extra struct{ Loss, Accuracy float64 }
 
 // Epoch tells about an epoch that has ended. The figures of the validation set are
 // those of the last pass over it.
@@ -64,6 +68,7 @@ type Result struct {
 	Steps   int    // of the optimizer
 	Stopped string // why it ended before its epochs were over; "" when it did not
 	Model   string // the model folder; "" when the run leaves none
+	Network Model  // what was trained
 
 	// What the model comes to on the validation set, its temperature included, which
 	// was fitted to the same images; nil without a validation.

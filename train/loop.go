@@ -30,6 +30,8 @@ func (r *run) over() bool {
 	case r.at.Stopped != "":
 	case r.at.Epoch >= t.MaxEpochs:
 		return true
+	case r.at.Step >= r.steps && r.steps != t.MaxSteps: // the last epoch is about to end
+		return true
 	case r.at.Step >= r.steps:
 		r.at.Stopped = fmt.Sprintf("trainer.max_steps=%d is reached", t.MaxSteps)
 	case r.late || r.alone() && r.outOfTime():

@@ -35,8 +35,17 @@ func (r *run) facts() Facts {
 	return Facts{
 		Classes: d.classes, Side: d.side, Mean: d.mean, Std: d.std,
 		Interpolation: d.prep.Interpolation.String(), CropPct: d.prep.CropPct,
-		Dataset: filepath.Base(r.cfg.Data.Dir), TrainImages: d.train.Len(), ValImages: d.val.Len(),
+		Dataset: r.dataset(), TrainImages: d.train.Len(), ValImages: d.val.Len(),
 	}
+}
+
+// dataset names the data.
+func (r *run) dataset() string {
+	c := &r.cfg.Data
+	if c.ExtraDir == "" {
+		return filepath.Base(c.Dir)
+	}
+	return filepath.Base(c.Dir) + " and " + filepath.Base(c.ExtraDir)
 }
 
 // folder describes a model that a run of cfg has come to.
@@ -74,7 +83,7 @@ func (r *run) measure(ctx context.Context, result *Result) error {
 	}
 	var logits [][]float32
 	var labels []int
-	_, err := r.passOver(ctx, r.valBatches(), func(batch torch.Tensor, truth []int64) {
+	_, err := r.passOver(ctx, d.val, r.valBatches(), func(batch torch.Tensor, truth []int64) {
 		values := torch.Slice[float32](batch.CastTo(torch.Float))
 		for i, label := range truth {
 			logits = append(logits, values[i*len(d.classes):][:len(d.classes)])

@@ -184,7 +184,18 @@ func (r *run) openInit(ctx context.Context) (err error) {
 	if r.cfg.Init != "" && r.before == nil {
 		r.init, err = pretrained.Open(ctx, r.cfg.Init, pretrained.Options{})
 	}
-	return err
+	if err != nil || r.cfg.Model.Name != "" {
+		return err
+	}
+	folder := r.initFolder()
+	if folder == nil || folder.Config.Architecture == "" {
+		return fmt.Errorf("cannot train with the architecture of init=%q: that is no model folder; set init to the one that is to be gone on from, or model.name", r.cfg.Init)
+	}
+	r.cfg.Model = Model{Name: folder.Config.Architecture}
+	if folder.Extras.Stem == modeldir.StemCIFAR {
+		r.cfg.Model.Stem = resnet.CIFARStem
+	}
+	return nil
 }
 
 // initFolder is the model folder of the weights to begin with, nil when there is none.
@@ -269,7 +280,7 @@ func (r *run) tellSkipped() {
 }
 
 func (r *run) result() Result {
-	return Result{Epoch: r.at.Last, Steps: r.at.Step, Stopped: r.at.Stopped}
+	return Result{Epoch: r.at.Last, Steps: r.at.Step, Stopped: r.at.Stopped, Network: r.cfg.Model}
 }
 
 // rescued is what Run returns for a run that ended with an error. Whatever it was, a

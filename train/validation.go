@@ -19,20 +19,20 @@ var monitored = []string{"val_loss", "val_accuracy", "train_loss", "train_accura
 // evaluate returns the mean loss and the accuracy on the first limit of the validation
 // batches, in the precision of training. Without batches both are NaN.
 func (r *run) evaluate(ctx context.Context, limit int) (loss, accuracy float64, err error) {
-	s, err := r.passOver(ctx, limit, nil)
+	s, err := r.passOver(ctx, r.data.val, limit, nil)
 	return s.Loss / float64(s.Images), float64(s.Correct) / float64(s.Images), err
 }
 
-// passOver runs the first limit of the validation batches through the network and hands
+// passOver runs the first limit batches of validation images through the network and hands
 // each batch's logits [N, classes] and labels to see, if that is not nil. Each rank
 // takes its share, and the sums are of all of them; their loss is not of batches, but
 // of images.
-func (r *run) passOver(ctx context.Context, limit int, see func(logits torch.Tensor, labels []int64)) (sums, error) {
+func (r *run) passOver(ctx context.Context, images dataset.Source, limit int, see func(logits torch.Tensor, labels []int64)) (sums, error) {
 	if err := r.levelBuffers(); err != nil {
 		return sums{}, err
 	}
-	c := r.loaderConfig(r.data.val, r.validationTransform())
-	c.BatchSize = r.valBatchSize()
+	c := r.loaderConfig(images, r.validationTransform())
+	c.BatchSize = min(largestValBatch, images.Len())
 	loader, err := dataset.NewLoader(c)
 	if err != nil {
 		return sums{}, err
@@ -123,7 +123,12 @@ func (r *run) validationDue(last bool) bool {
 func (r *run) validate(ctx context.Context) (err error) {
 	defer r.profile.start("validation")()
 	v := Validation{Epoch: r.at.Epoch, GlobalStep: r.at.Step}
-	measure := func() { v.Loss, v.Accuracy, err = r.evaluate(ctx, r.valBatches()) }
+	measure := func() {
+		v.Loss, v.Accuracy, err = r.evaluate(ctx, r.valBatches())
+		if err == nil {
+			v.Extra, err = r.evaluateExtra(ctx)
+		}
+	}
 	if r.ema != nil && r.at.EMAs > 0 {
 		v.Of = "ema"
 		r.ema.instead(measure)
@@ -135,7 +140,11 @@ func (r *run) validate(ctx context.Context) (err error) {
 		return err
 	}
 	r.at.Last.ValLoss, r.at.Last.ValAccuracy, r.at.ValidatedAt = v.Loss, v.Accuracy, r.at.Step
-	r.logMetrics(map[string]float64{"epoch": float64(r.at.Epoch), "val_loss": v.Loss, "val_accuracy": v.Accuracy})
+	metrics := map[string]float64{"epoch": float64(r.at.Epoch), "val_loss": v.Loss, "val_accuracy": v.Accuracy}
+	if v.Extra != nil {
+		metrics["val_extra_loss"], metrics["val_extra_accuracy"] = v.Extra.Loss, v.Extra.Accuracy
+	}
+	r.logMetrics(metrics)
 	r.tellValidated(v)
 	if err := r.watchPlateau(v.Loss); err != nil {
 		return err
