@@ -33,7 +33,7 @@ func TestInteropAxe(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openTab(t, notAnImage, fakeCamera(t)...)
-	_, addr := openTCP(t, dashboardConfig())
+	_, addr := openTCP(t, driftingConfig(map[string]object{"1": madeUpDrift("1", 6, 3, 3)})) // few windows: axe looks at every mark
 	dir := writeFiles(t, map[string][]byte{
 		"a.png": pngOf(picture(60, 40, red)), "b.png": pngOf(picture(60, 40, red)), "letter.txt": []byte("Dear server"),
 	})
@@ -74,7 +74,7 @@ func TestInteropAxe(t *testing.T) {
 			b.until(`document.querySelector("#live-label").textContent.includes("blue")`)
 			check(what + ": the upload page with answers and the camera")
 
-			b.do(chromedp.Navigate("http://"+addr+"/dashboard"), chromedp.WaitVisible(chromedp.CSS("#rejected li")))
+			b.do(chromedp.Navigate("http://"+addr+"/dashboard"), chromedp.WaitVisible(chromedp.CSS("#rejected li")), chromedp.WaitVisible(chromedp.CSS("#tests figure")))
 			b.do(chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("details").forEach((d) => { d.open = true; }); 0`))
 			check(what + ": the dashboard")
 			b.do(chromedp.Click(chromedp.CSS("#pause")))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -152,6 +153,14 @@ type Config struct {
 	// Drift says how far what a version sees has moved from its reference, for /v1/stats; nil for a version that is not
 	// monitored. Many goroutines may call it at once. Default: nothing is monitored.
 	Drift func(model, version string) *Drift
+
+	// DriftStatus is what is known of the drift of a version that is served, to be marshalled as JSON and not changed meanwhile; ok is
+	// false for one that is not watched. Many goroutines may call it at once, and it must not wait. Default nil: nothing is watched.
+	DriftStatus func(model, version string) (status any, ok bool)
+
+	// Pictures reads the newest pictures that are kept, newest first: of a model, or of one version of it where version is not
+	// empty, at most so many. Many goroutines may call it at once. What it returns is the server's. Default nil: none are shown.
+	Pictures func(ctx context.Context, model, version string, newest int) ([]LoggedPicture, error)
 
 	// PredictionLog keeps the answers, and takes the labels that come for them later. Its owner closes it after Close. Nil means
 	// that nothing is kept, which costs nothing.

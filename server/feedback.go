@@ -53,6 +53,10 @@ func (s *Server) feedback(ctx *fasthttp.RequestCtx) {
 		s.writeError(ctx, errNoLog)
 		return
 	}
+	if isCSV(ctx.Request.Header.ContentType()) {
+		s.feedbackCSV(ctx)
+		return
+	}
 	labels, list, err := s.readFeedback(ctx)
 	if err != nil {
 		s.writeError(ctx, err)

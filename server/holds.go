@@ -54,6 +54,7 @@ func (h *Holds) LetGo() {
 type lease struct {
 	*served
 	shadow *shadowing // nil for none
+	list   string     // for the prediction log, see monitor.Answer
 }
 
 // release gives the holds back. Nothing of the model may be used after it.

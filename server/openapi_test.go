@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -240,7 +241,12 @@ func TestOpenAPIAnswers(t *testing.T) {
 	canary := colourModel("colours", "2")
 	h := openLogged(t, Config{
 		Models: []Model{colourModel("colours", "1"), canary}, Repository: fakeRepository{}, CacheBytes: 1 << 20,
-		Traffic: map[string]Traffic{"colours": {Default: "1", Canary: &Share{Version: "2", Percent: 5}}},
+		Traffic:     map[string]Traffic{"colours": {Default: "1", Canary: &Share{Version: "2", Percent: 5}}},
+		DriftStatus: func(_, version string) (any, bool) { return json.RawMessage(driftStatus), version == "2" },
+		Pictures: func(context.Context, string, string, int) ([]LoggedPicture, error) {
+			ood, truth := 3.5, "blue"
+			return []LoggedPicture{{Model: "colours", Version: "1", Label: "red", OOD: &ood, Truth: &truth, PNG: redPNG}, {Model: "colours", Version: "2", Label: "red", PNG: redPNG}}, nil
+		},
 	}, predlog.Config{})
 	b64 := base64.StdEncoding.EncodeToString(redPNG)
 	f := func(method, path, route, contentType, body string, status int) {
@@ -311,9 +317,20 @@ func TestOpenAPIAnswers(t *testing.T) {
 	f("POST", "/v1/models/colours/feedback", feedback, "", `{"feedback": [{"request_id": "known", "label": "blue"}, {"request_id": "x", "label": 0}]}`, 200)
 	f("POST", "/v1/models/colours/feedback", feedback, "", `{"feedback": [{"request_id": "x", "label": 0}]}`, 404)
 	f("POST", "/v1/models/colours/feedback", feedback, "", `{"request_id": "known", "label": "violet"}`, 400)
+	f("POST", "/v1/models/colours/feedback", feedback, "text/csv", "request_id,label\nknown,blue\nx,blue\n", 200)
+	f("POST", "/v1/models/colours/feedback", feedback, "text/csv", "request_id,label\nx,blue\n", 404)
+	f("POST", "/v1/models/colours/feedback", feedback, "text/csv; charset=utf-8", "label\n", 400)
 	f("DELETE", "/v1/models/colours/predictions", predictions, "", "", 400)
 	f("DELETE", "/v1/models/colours/predictions?request_id=known", predictions, "", "", 200)
 	f("DELETE", "/v1/models/colours/predictions?request_id=known", predictions, "", "", 404)
+	drift, pictures := "/v1/models/{model}/drift", "/v1/models/{model}/predictions/pictures"
+	f("GET", "/v1/models/colours/drift", drift, "", "", 200)
+	f("GET", "/v1/models/nobody/drift", drift, "", "", 404)
+	f("GET", "/v1/models/colours/versions/2/drift", "/v1/models/{model}/versions/{version}/drift", "", "", 200)
+	f("GET", "/v1/models/colours/versions/1/drift", "/v1/models/{model}/versions/{version}/drift", "", "", 404)
+	f("GET", "/v1/models/colours/predictions/pictures?n=2", pictures, "", "", 200)
+	f("GET", "/v1/models/colours/predictions/pictures?n=100", pictures, "", "", 400)
+	f("GET", "/v1/models/nobody/predictions/pictures", pictures, "", "", 404)
 	f("GET", "/v1/stats?window=5", "/v1/stats", "", "", 200)
 	f("GET", "/v1/stats?window=none", "/v1/stats", "", "", 400)
 	for _, path := range []string{"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/stats", "/healthz", "/readyz", "/metrics", "/", "/dashboard", "/docs", "/openapi.json"} {

@@ -170,7 +170,7 @@ var onlyLookOn = []string{"Record", "AccessLog", "Span.Start", "Span.IsRecording
 
 // changeAnswers are the others.
 var changeAnswers = []string{"Infer", "Asked", "Refusal", "Health", "Resizer", "QueueStats", "Index", "Load", "Unload", "Keep",
-	"Wants", "Feedback", "Forget", "Counts", "Drift"}
+	"Wants", "Feedback", "Forget", "Counts", "Drift", "DriftStatus", "Pictures"}
 
 // probe is a request for a route.
 type probe struct {
@@ -357,6 +357,11 @@ func (f *fuse) open(t *testing.T, cfg Config) *harness {
 	cfg.AdminKey = "sesame-sesame-sesame"
 	cfg.Repository, cfg.PredictionLog, cfg.AccessLog = fusedRepository{f}, fusedLog{f}, NewAccessLog(f, 0, 0)
 	cfg.Drift = func(string, string) *Drift { f.through("Drift"); return nil }
+	cfg.DriftStatus = func(string, string) (any, bool) { f.through("DriftStatus"); return map[string]int{}, true }
+	cfg.Pictures = func(context.Context, string, string, int) ([]LoggedPicture, error) {
+		f.through("Pictures")
+		return nil, nil
+	}
 	if cfg.Tracer != nil {
 		cfg.Tracer = fusedTracing{fuse: f}
 	}

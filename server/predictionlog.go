@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -47,7 +48,9 @@ func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f e
 	if imageNo >= 0 {
 		id, list = ex.id+"-"+strconv.Itoa(imageNo), ex.id
 	}
-	a = s.infer(ctx, id, ex.lease, f, data, p)
+	l := ex.lease
+	l.list = list
+	a = s.infer(ctx, id, l, f, data, p)
 	if a.err == nil {
 		s.logAnswer(id, list, ex.model, &a)
 	}
@@ -58,16 +61,27 @@ func (s *Server) inferLogged(ctx context.Context, ex *exchange, imageNo int, f e
 var loggedAnswers = sync.Pool{New: func() any { return new(monitor.Answer) }}
 
 func (s *Server) logAnswer(id, list string, m *served, a *inference) {
-	defer s.contain(id)
-	if wanted, _ := s.cfg.PredictionLog.Wants(id); !wanted {
+	s.record(m, monitor.Answer{RequestID: id, List: list, Probabilities: a.probabilities, Embedding: a.embedding, Image: a.image, Picture: a.picture})
+}
+
+// logShadow records what a shadow said beside an answer: under the request's id, so that the two can be compared. Of the image the answer's own
+// record tells.
+func (s *Server) logShadow(id, list string, m *served, probabilities []float32) {
+	if s.cfg.PredictionLog != nil {
+		s.record(m, monitor.Answer{RequestID: id, List: list, Probabilities: probabilities, Image: monitor.NoImage(), Shadow: true})
+	}
+}
+
+// record hands the log an answer of m, if it wants it.
+func (s *Server) record(m *served, a monitor.Answer) {
+	defer s.contain(a.RequestID)
+	if wanted, _ := s.cfg.PredictionLog.Wants(a.RequestID); !wanted {
 		return
 	}
+	a.Time, a.Model, a.Version, a.Labels = time.Now(), m.Name, m.Version, m.Labels
+	a.OOD = float32(math.NaN()) // the log's to fill in
 	l := loggedAnswers.Get().(*monitor.Answer)
-	*l = monitor.Answer{
-		Time: time.Now(), RequestID: id, List: list,
-		Model: m.Name, Version: m.Version, Labels: m.Labels, Probabilities: a.probabilities, Embedding: a.embedding,
-		Image: a.image, Picture: a.picture,
-	}
+	*l = a
 	s.cfg.PredictionLog.Record(l)
 	*l = monitor.Answer{}
 	loggedAnswers.Put(l)

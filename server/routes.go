@@ -32,6 +32,7 @@ func (s *Server) routes(public, admin bool) *router.Router {
 		r.PUT("/v1/models/{model}/traffic", s.adminOnly(s.putTraffic))
 		r.DELETE("/v1/models/{model}/traffic", s.adminOnly(s.deleteTraffic))
 		r.DELETE("/v1/models/{model}/predictions", s.adminOnly(s.forget))
+		get("/v1/models/{model}/predictions/pictures", s.adminOnly(s.showPictures))
 		get("/metrics", s.cfg.Metrics.handler())
 	}
 	if !public {
@@ -45,6 +46,8 @@ func (s *Server) routes(public, admin bool) *router.Router {
 	get("/v1/models", s.listModels)
 	get("/v1/models/{model}", s.showModel)
 	get("/v1/models/{model}/traffic", s.showTraffic)
+	get("/v1/models/{model}/drift", s.showDrift)
+	get("/v1/models/{model}/versions/{version}/drift", s.showDrift)
 	get("/v1/stats", s.showStats)
 	for path, asset := range assets() {
 		get(path, asset.serve)

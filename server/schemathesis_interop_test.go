@@ -3,6 +3,8 @@
 package server
 
 import (
+	"context"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +21,10 @@ func TestInteropSchemathesis(t *testing.T) {
 	const key = "a key for the test"
 	s := open(t, Config{
 		Models: []Model{colourModel("cifar10-resnet18", "1"), colourModel("colours", "1")}, Repository: fakeRepository{}, AdminKey: key,
+		DriftStatus: func(string, string) (any, bool) { return json.RawMessage(driftStatus), true },
+		Pictures: func(context.Context, string, string, int) ([]LoggedPicture, error) {
+			return []LoggedPicture{{RequestID: "a", Model: "colours", Version: "1", Label: "red", PNG: redPNG}}, nil
+		},
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

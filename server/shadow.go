@@ -57,6 +57,7 @@ type said struct {
 
 // shadowed is one image that a shadow works on. A nil one takes every call.
 type shadowed struct {
+	list   string    // of the request, for the prediction log
 	answer chan said // capacity 1; closed without a value when there was no answer
 
 	owner *served // whose input is shared; nil when the shadow has its own
@@ -91,7 +92,7 @@ func (s *Server) beginShadow(id string, l lease, f encoding, data []byte, input 
 		return nil
 	}
 	sh.again() // the request may be answered before
-	x := &shadowed{answer: make(chan said, 1)}
+	x := &shadowed{list: l.list, answer: make(chan said, 1)}
 	if same {
 		x.owner, x.f, x.input = l.served, f, input
 		x.users.Store(2)
@@ -130,6 +131,7 @@ func (s *Server) shadow(id string, sh *shadowing, x *shadowed, data []byte) {
 		s.log.Debug("the shadow did not answer", zap.String("request_id", id), zap.String("model", sh.Name), zap.String("version", sh.Version), zap.Error(err))
 	case ok:
 		sh.into.compare(sh.counts, was, sh.labels, r.Value, r.Queue+r.Run)
+		s.logShadow(id, x.list, sh.served, r.Value)
 	}
 }
 

@@ -38,9 +38,10 @@ type modelStats struct {
 	Precision    string           `json:"precision,omitempty"`
 	Device       string           `json:"device,omitempty"`
 	MaxBatch     int              `json:"max_batch,omitempty"`
-	Queue        *queueView       `json:"queue"`  // null when unknown
-	Shadow       *shadowStatsView `json:"shadow"` // null unless the version is the shadow
-	Drift        *Drift           `json:"drift"`  // null when the version is not monitored
+	Queue        *queueView       `json:"queue"`   // null when unknown
+	Shadow       *shadowStatsView `json:"shadow"`  // null unless the version is the shadow
+	Drift        *Drift           `json:"drift"`   // null when the version is not monitored
+	Watched      bool             `json:"watched"` // whether its route /drift has an answer
 }
 
 // shadowStatsView says what a shadow sees, and how it disagrees.
@@ -294,6 +295,9 @@ func (s *Server) modelStatsOf(r *route, m *served) modelStats {
 	}
 	if s.cfg.Drift != nil {
 		v.Drift = s.cfg.Drift(m.Name, m.Version)
+	}
+	if s.cfg.DriftStatus != nil {
+		_, v.Watched = s.cfg.DriftStatus(m.Name, m.Version)
 	}
 	return v
 }

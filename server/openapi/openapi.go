@@ -21,7 +21,7 @@ import (
 var files embed.FS
 
 // parts are the files, in the order in which their paths are listed.
-var parts = []string{"api", "classify", "models", "feedback", "v2", "repository", "operation"}
+var parts = []string{"api", "classify", "models", "feedback", "drift", "v2", "repository", "operation"}
 
 // JSON is the document. Nobody may change it.
 var JSON = sync.OnceValue(func() []byte {
