@@ -7,7 +7,8 @@ const left = 46;
 const bottom = 22;
 const top = 10;
 
-function svg(parent, tag, attributes, text) {
+// svg appends an element to another.
+export function svg(parent, tag, attributes, text) {
   const e = document.createElementNS(ns, tag);
   for (const [name, value] of Object.entries(attributes)) {
     e.setAttribute(name, value);

@@ -1,6 +1,7 @@
 // The dashboard: what the feed has, as tiles, charts and a table, for the whole server or one version.
 
 import { $, ago, amount, element, millis, setText, timeOfDay } from "./dom.js";
+import { DriftSection } from "./drift.js";
 import { Feed, meanBatch, pick, requestsOf } from "./feed.js";
 import { makeViews } from "./views.js";
 import { showModels } from "./modeltable.js";
@@ -9,6 +10,7 @@ const recent = 5; // seconds that a rate "now" is the mean of
 const stale = 5000; // ms without a new second, after which the figures are called old
 
 const views = makeViews();
+const driftSection = new DriftSection(fillTiles);
 const feed = new Feed(show);
 
 // chosen is the version whose figures are shown, null for the whole server.
@@ -34,6 +36,9 @@ function show() {
   }
   showRejected(range.window?.rejected ?? {});
   showModels(feed.reply);
+  if (feed.state === "live") {
+    driftSection.offer(feed.reply.models, version);
+  }
   showAbout(feed.reply);
 }
 
@@ -95,7 +100,7 @@ function showTiles({ samples, version, window, words }) {
   if (spared > 0) {
     tiles.push(["Without a run", share(spared / window.images), "%", `${amount(window.cached)} cached, ${amount(window.shared)} shared`]);
   }
-  fillTiles(tiles);
+  fillTiles($("tiles"), tiles);
 }
 
 // unit parts "12 ms" into its number and its unit.
@@ -106,8 +111,7 @@ function unit(ms) {
 const share = (x) => (x > 0 && x < 0.001 ? "< 0.1" : (x * 100).toFixed(1));
 
 // fillTiles keeps the elements, so that a reader who is in one is not thrown out each second.
-function fillTiles(tiles) {
-  const list = $("tiles");
+function fillTiles(list, tiles) {
   while (list.children.length > tiles.length) {
     list.lastElementChild.remove();
   }
