@@ -15,7 +15,7 @@ import (
 	"github.com/torchlit/torchlit/web"
 )
 
-//go:embed page.html page.css page.js card.md loadtest.html
+//go:embed page.html page.css page.js card.md loadtest.html drift.html
 var files embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(files, "page.html"))
@@ -271,6 +271,11 @@ func (m measured) picture(i int) (template.URL, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot make a thumbnail: %w", err)
 	}
+	return dataURL(data), nil
+}
+
+// dataURL is a PNG or JPEG picture in an address; "" for anything else.
+func dataURL(data []byte) template.URL {
 	kind := ""
 	switch {
 	case bytes.HasPrefix(data, []byte("\x89PNG")):
@@ -278,9 +283,9 @@ func (m measured) picture(i int) (template.URL, error) {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
 		kind = "jpeg"
 	default:
-		return "", nil
+		return ""
 	}
-	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(data)), nil
+	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(data))
 }
 
 // calibration fills in the table of temperatures.
