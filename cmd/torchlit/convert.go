@@ -11,21 +11,30 @@ import (
 	"strings"
 
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/monitor/reference"
 	"github.com/torchlit/torchlit/torch/safetensors"
 	"github.com/torchlit/torchlit/torch/vision/resnet"
 	"github.com/torchlit/torchlit/torch/weights"
 )
 
+// additions are what a folder gets beside what it was made of. Nil stands for nothing.
+type additions struct {
+	calibration json.RawMessage // for int8
+	reference   *reference.Reference
+}
+
 // convertModel makes the model folder output of the one at dir, with weights in
 // safetensors format and, unless dtype is "", of that type. The two may be the same.
-// calibration, unless nil, becomes that of the folder for int8.
-func convertModel(dir, output string, dtype safetensors.DType, calibration json.RawMessage) error {
+func convertModel(dir, output string, dtype safetensors.DType, with additions) error {
 	folder, err := modeldir.Open(dir)
 	if err != nil {
 		return err
 	}
-	if calibration != nil {
-		folder.Extras.Int8 = calibration
+	if with.calibration != nil {
+		folder.Extras.Int8 = with.calibration
+	}
+	if with.reference != nil {
+		folder.Extras.DriftReference = reference.FileName
 	}
 	if folder.Weights.Format == modeldir.TorchScript {
 		return fmt.Errorf("cannot convert %q: a TorchScript program has no weights by name; convert the checkpoint or state dict that it was made of", folder.Weights.Path)
@@ -46,6 +55,11 @@ func convertModel(dir, output string, dtype safetensors.DType, calibration json.
 	return modeldir.Write(output, folder, func(tmp string) error {
 		if err := copyOthers(tmp, folder); err != nil {
 			return err
+		}
+		if with.reference != nil {
+			if err := with.reference.Write(filepath.Join(tmp, reference.FileName)); err != nil {
+				return err
+			}
 		}
 		return safetensors.Write(filepath.Join(tmp, modeldir.SafetensorsFile), entries, map[string]string{"format": "pt"})
 	})

@@ -21,6 +21,8 @@ import (
 
 func evalCommand() *cobra.Command {
 	var model, precision, data, reportDir string
+	var folders []string
+	var promote promotion
 	var asJSON, skipCorrupt bool
 	cmd := &cobra.Command{
 		Use:   "eval --data DIR",
@@ -29,15 +31,35 @@ func evalCommand() *cobra.Command {
 image goes the way that the server's requests go: decode, resize, batch, engine.
 
 With --report, a page with figures, confusions, calibration and the worst mistakes
-is written as DIR/index.html, beside its figures and numbers for other programs.`,
+is written as DIR/index.html, beside its figures and numbers for other programs.
+
+With --compare, both models answer the same images, and it is told whether the new one
+may take the old one's place: on each --data it must not lose more than --max-loss, on
+each --gain it must be better, both by the lower end of the 95 % interval of the
+difference. It exits with 0 for yes, 3 for no. See docs/retraining.md.`,
 		Example: `  torchlit eval --data data/processed/cifar10/test
   torchlit eval --data photos/ --report reports/photos
-  torchlit eval --model runs/2026-11-23/21-30-00/model --data photos/ --json`,
+  torchlit eval --model runs/2026-11-23/21-30-00/model --data photos/ --json
+  torchlit eval --model runs/fog/model --compare models/served --data old/test --gain foggy/`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if data == "" {
-				return usageError{errors.New("--data is missing: name a folder with one subfolder of images a class")}
+			if promote.older != "" {
+				if reportDir != "" {
+					return usageError{errors.New("--report is of one model: leave out --compare, or --report")}
+				}
+				promote.newer, promote.precision, promote.keep, promote.skipCorrupt = model, precision, folders, skipCorrupt
+				if err := promote.check(); err != nil {
+					return usageError{err}
+				}
+				return promote.compare(cmd, asJSON)
 			}
+			if len(folders) != 1 {
+				return usageError{errors.New("--data is missing: name one folder with one subfolder of images a class; several, and --gain, go with --compare")}
+			}
+			if len(promote.gain) > 0 || cmd.Flags().Changed("max-loss") {
+				return usageError{errors.New("--gain and --max-loss go with --compare")}
+			}
+			data = folders[0]
 			if reportDir != "" { // rather now than after an hour
 				if err := os.MkdirAll(reportDir, 0o755); err != nil {
 					return fmt.Errorf("cannot make the report's folder: %w", err)
@@ -73,9 +95,12 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model folder (default: the bundled model)")
 	cmd.Flags().StringVar(&precision, "precision", "fp32", precisionHelp)
-	cmd.Flags().StringVar(&data, "data", "", "folder with one subfolder of images a class")
+	cmd.Flags().StringArrayVar(&folders, "data", nil, "folder with one subfolder of images a class; with --compare, several may be given")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: accuracy, n, per_class, ece, confusion and more")
 	cmd.Flags().BoolVar(&skipCorrupt, "skip-corrupt", false, "leave out images that cannot be decoded, and name them")
+	cmd.Flags().StringVar(&promote.older, "compare", "", "model folder of the old model, which --model is to take the place of")
+	cmd.Flags().Float64Var(&promote.maxLoss, "max-loss", 0.01, "with --compare: share of the images by which accuracy may fall on --data")
+	cmd.Flags().StringArrayVar(&promote.gain, "gain", nil, "with --compare: folder of images on which the new model has to be better; several may be given")
 	cmd.Flags().StringVar(&reportDir, "report", "", "folder for a report: index.html, figures/, metrics.json, CSV files")
 	return cmd
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +23,7 @@ type exportFlags struct {
 	model                    string
 	dtype, output            string
 	script                   string
+	reference                string
 	int8                     int8Flags
 }
 
@@ -44,6 +44,11 @@ stay as they are. Accuracy is measured on DIR's other images, or on --data, and
 printed for each precision. Where int8 loses more than --max-accuracy-drop nothing is
 written. serve --precision auto relies on these figures.
 
+--reference DIR stores with the model what live traffic is compared with, to find drift and to
+estimate accuracy: what the model says of the images of DIR, one subfolder a class, which it
+was not trained on, and what those look like (drift.safetensors; 400 images at least, better
+some thousand). See docs/drift.md.
+
 --torchscript-check FILE runs the TorchScript module of FILE and the model on the same
 images and compares their logits, so that a client of the one may go over to the
 other. The module takes normalised images [N, 3, height, width] and returns logits.`,
@@ -51,6 +56,7 @@ other. The module takes normalised images [N, 3, height, width] and returns logi
   torchlit export --run runs/…/checkpoints/epoch=3-step=1560.safetensors --output /tmp/model
   torchlit export --model downloads/resnet18 --dtype f16 --output models/resnet18
   torchlit export --model models/resnet18 --int8 --calibrate photos/ --output models/resnet18-int8
+  torchlit export --model models/resnet18 --reference photos/val --output models/resnet18
   torchlit export --model models/resnet18 --torchscript-check resnet18.pt`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,6 +71,7 @@ other. The module takes normalised images [N, 3, height, width] and returns logi
 	flags.StringVar(&f.dtype, "dtype", "", "f16, bf16 or f32 (default: f16 of a checkpoint, of a model folder what it has)")
 	flags.StringVar(&f.output, "output", "", "model folder to make")
 	flags.StringVar(&f.script, "torchscript-check", "", "TorchScript file whose logits the model must have")
+	flags.StringVar(&f.reference, "reference", "", "folder of labelled images, not trained on, that live traffic is to be compared with")
 	f.int8.register(flags)
 	return cmd
 }
@@ -94,11 +101,11 @@ func (f exportFlags) export(ctx context.Context, out io.Writer) error {
 // make makes the folder and returns what it is made from.
 func (f exportFlags) make(ctx context.Context, out io.Writer, dtype safetensors.DType) (from string, err error) {
 	e := train.Export{From: f.run, Checkpoint: f.checkpoint, Weights: f.weights, DType: dtype, Output: f.output}
-	if f.run != "" && !f.int8.on {
+	if f.run != "" && !f.int8.on && f.reference == "" {
 		return train.ExportModel(e)
 	}
 	source, from := f.model, f.model
-	if f.run != "" { // what is calibrated is a folder
+	if f.run != "" { // what is calibrated, or asked about images, is a folder
 		tmp, err := os.MkdirTemp("", "torchlit-export-")
 		if err != nil {
 			return "", err
@@ -110,13 +117,18 @@ func (f exportFlags) make(ctx context.Context, out io.Writer, dtype safetensors.
 		}
 		source, dtype = e.Output, ""
 	}
-	var calibration json.RawMessage
+	var with additions
 	if f.int8.on {
-		if calibration, err = f.int8.quantize(ctx, out, source); err != nil {
+		if with.calibration, err = f.int8.quantize(ctx, out, source); err != nil {
 			return "", err
 		}
 	}
-	return from, convertModel(source, f.output, dtype, calibration)
+	if f.reference != "" {
+		if with.reference, err = makeReference(ctx, out, source, f.reference); err != nil {
+			return "", err
+		}
+	}
+	return from, convertModel(source, f.output, dtype, with)
 }
 
 // check finds mistakes in the flags before anything is read.
@@ -134,7 +146,7 @@ func (f exportFlags) check() (safetensors.DType, error) {
 	if err := f.int8.check(); err != nil {
 		return "", err
 	}
-	if f.int8.on && f.output == "" {
+	if (f.int8.on || f.reference != "") && f.output == "" {
 		return "", errors.New("--output is missing: name the model folder to make")
 	}
 	dtypes := map[string]safetensors.DType{"": "", "f16": safetensors.F16, "bf16": safetensors.BF16, "f32": safetensors.F32}

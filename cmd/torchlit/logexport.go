@@ -17,42 +17,49 @@ import (
 	"github.com/torchlit/torchlit/monitor/predlog"
 )
 
-func logExportCommand(dir *string) *cobra.Command {
+func logExportCommand(place *logPlace) *cobra.Command {
 	var by predlog.Filter
 	var since, until, format, output string
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write answers as CSV or JSON lines",
-		Long: `Write answers as CSV, or as JSON with one answer a line, in the order in which they were
-logged. JSON lines have the probabilities of all classes and the embedding, too, where
-they are kept. Times are UTC.`,
+		Short: "Write answers as CSV, JSON lines or Parquet",
+		Long: `Write answers as CSV, as JSON with one answer a line, or as Parquet, in the order in which they
+were logged. JSON lines and Parquet have the probabilities of all classes and the embedding,
+too, where they are kept. Times are UTC.`,
 		Example: `  torchlit log export --output answers.csv
-  torchlit log export --format jsonl --model cifar10-resnet18 --since 24h | jq .confidence`,
+  torchlit log export --format jsonl --model cifar10-resnet18 --since 24h | jq .confidence
+  torchlit log export --format parquet -o answers.parquet`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if by.Since, err = parseWhen(since); err == nil {
-				by.Until, err = parseWhen(until)
-			}
-			if err != nil {
+			if by.Since, by.Until, err = parsePeriod(since, until); err != nil {
 				return usageError{err}
 			}
 			newWriter, ok := answerWriters[format]
 			if !ok {
-				return usageError{fmt.Errorf("--format is %q; write csv or jsonl", format)}
+				return usageError{fmt.Errorf("--format is %q; write csv, jsonl or parquet", format)}
 			}
-			return exportLog(cmd, *dir, by, output, newWriter)
+			return exportLog(cmd, place, by, output, newWriter)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&format, "format", "csv", "csv or jsonl")
+	f.StringVar(&format, "format", "csv", "csv, jsonl or parquet")
 	f.StringVarP(&output, "output", "o", "", "file to write, for its owner alone (default: standard output)")
 	f.StringVar(&by.Model, "model", "", "only answers of this model")
 	f.StringVar(&by.Version, "version", "", "only answers of this version")
 	f.StringVar(&since, "since", "", "only from then on: 24h for the last 24 hours, or a time such as 2026-11-27T10:00:00Z")
 	f.StringVar(&until, "until", "", "only before, written likewise")
 	f.BoolVar(&by.Labelled, "labelled", false, "only answers whose true class is known")
+	f.BoolVar(&by.Shadows, "shadows", false, "also what shadow versions would have said")
 	return cmd
+}
+
+// parsePeriod reads --since and --until.
+func parsePeriod(since, until string) (from, to time.Time, err error) {
+	if from, err = parseWhen(since); err == nil {
+		to, err = parseWhen(until)
+	}
+	return from, to, err
 }
 
 // parseWhen reads a time, or how long ago it was.
@@ -71,8 +78,8 @@ func parseWhen(text string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("%q is no time; write 24h for 24 hours ago, 2026-11-27 or 2026-11-27T10:00:00Z", text)
 }
 
-func exportLog(cmd *cobra.Command, dir string, by predlog.Filter, output string, newWriter func(io.Writer) answerWriter) (err error) {
-	r, err := predlog.OpenReader(dir)
+func exportLog(cmd *cobra.Command, place *logPlace, by predlog.Filter, output string, newWriter func(io.Writer) answerWriter) (err error) {
+	r, err := place.open(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -104,8 +111,9 @@ type answerWriter interface {
 }
 
 var answerWriters = map[string]func(io.Writer) answerWriter{
-	"csv":   newCSVAnswers,
-	"jsonl": func(w io.Writer) answerWriter { return jsonAnswers{json.NewEncoder(w)} },
+	"csv":     newCSVAnswers,
+	"jsonl":   func(w io.Writer) answerWriter { return jsonAnswers{json.NewEncoder(w)} },
+	"parquet": newParquetAnswers,
 }
 
 // exported is an answer as it is written. What is not known is null, in CSV empty.
@@ -127,6 +135,9 @@ type exported struct {
 	Contrast   *float32 `json:"contrast"`
 	Saturation *float32 `json:"saturation"`
 	Sharpness  *float32 `json:"sharpness"`
+	Flatness   *float32 `json:"flatness"`
+	OOD        *float32 `json:"ood"`
+	Shadow     bool     `json:"shadow"`
 
 	Probabilities []float32 `json:"probabilities,omitempty"`
 	Embedding     []float32 `json:"embedding,omitempty"`
@@ -138,7 +149,7 @@ func export(s *predlog.Stored) exported {
 		Label: s.Labels[s.Class], Index: s.Class, Confidence: s.Confidence, Entropy: s.Entropy,
 		Width: unlessZero(s.Image.Width), Height: unlessZero(s.Image.Height), Bytes: unlessZero(s.Image.Bytes),
 		Brightness: ifKnown(s.Image.Brightness), Contrast: ifKnown(s.Image.Contrast),
-		Saturation: ifKnown(s.Image.Saturation), Sharpness: ifKnown(s.Image.Sharpness),
+		Saturation: ifKnown(s.Image.Saturation), Sharpness: ifKnown(s.Image.Sharpness), Flatness: ifKnown(s.Image.Flatness), OOD: ifKnown(s.OOD), Shadow: s.Shadow,
 		Probabilities: finite(s.Probabilities), Embedding: finite(s.Embedding),
 	}
 	if s.TrueClass >= 0 {
@@ -182,7 +193,7 @@ func newCSVAnswers(out io.Writer) answerWriter {
 	w := csvAnswers{csv.NewWriter(out)}
 	_ = w.Write([]string{ // an error shows at the end
 		"time", "request_id", "model", "version", "label", "index", "confidence", "entropy", "true_label", "true_index",
-		"width", "height", "bytes", "brightness", "contrast", "saturation", "sharpness",
+		"width", "height", "bytes", "brightness", "contrast", "saturation", "sharpness", "flatness", "ood", "shadow",
 	})
 	return w
 }
@@ -197,6 +208,7 @@ func (w csvAnswers) write(s *predlog.Stored) error {
 		e.Time, e.RequestID, e.Model, e.Version, e.Label, strconv.Itoa(e.Index), decimal(e.Confidence), decimal(e.Entropy), trueLabel, whole(e.TrueIndex),
 		whole(e.Width), whole(e.Height), whole(e.Bytes),
 		fraction(e.Brightness), fraction(e.Contrast), fraction(e.Saturation), fraction(e.Sharpness),
+		fraction(e.Flatness), fraction(e.OOD), strconv.FormatBool(e.Shadow),
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,8 +22,9 @@ var (
 
 // The exit codes that scripts rely on.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3 // done, and the answer is no
 )
 
 func main() {
@@ -41,6 +43,10 @@ func exitCode(err error) int {
 	var usage usageError
 	if errors.As(err, &usage) {
 		return exitUsage
+	}
+	var no answerNo
+	if errors.As(err, &no) {
+		return exitRefused
 	}
 	if gaveUp, ok := supervise.AsGaveUp(err); ok {
 		return gaveUp.Code
@@ -71,7 +77,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see '%s --help'", err, cmd.CommandPath())}
 	})
-	root.AddCommand(serveCommand(), healthCommand(), predictCommand(), trainCommand(), launchCommand(), tuneCommand(), evalCommand(), exportCommand(), uploadCommand(), benchCommand(), keyCommand(), logCommand(), doctorCommand(), versionCommand(), decodeWorkerCommand())
+	root.AddCommand(serveCommand(), healthCommand(), predictCommand(), trainCommand(), launchCommand(), tuneCommand(), evalCommand(), exportCommand(), uploadCommand(), benchCommand(), keyCommand(), logCommand(), driftCommand(), dataCommand(), doctorCommand(), versionCommand(), decodeWorkerCommand())
 	return root
 }
 
@@ -81,4 +87,14 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return usageError{fmt.Errorf("%s takes no arguments, got %q; see '%s --help'", cmd.CommandPath(), args, cmd.CommandPath())}
+}
+
+// argsNamed wants one argument for each name.
+func argsNamed(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return usageError{fmt.Errorf("%s takes %s, got %q; see '%s --help'", cmd.CommandPath(), strings.Join(names, " and "), args, cmd.CommandPath())}
+	}
 }

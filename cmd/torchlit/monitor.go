@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/predlog"
 )
 
@@ -18,12 +19,12 @@ const defaultMonitorDir = "predictions"
 const flushPredictions = 10 * time.Second
 
 // openPredictionLog opens the log of --monitor; it returns nil without.
-func openPredictionLog(settings serveSettings, logger *zap.Logger) (*predlog.Log, error) {
+func openPredictionLog(settings serveSettings, logger *zap.Logger, score func(*monitor.Answer) float32) (*predlog.Log, error) {
 	if !settings.Monitor {
 		return nil, nil
 	}
-	l, err := predlog.Open(predlog.Config{
-		Dir:      settings.MonitorDir,
+	cfg := predlog.Config{
+		Score:    score,
 		Sample:   settings.MonitorSample,
 		Vectors:  settings.MonitorVectors,
 		Pictures: settings.MonitorPictures,
@@ -36,11 +37,18 @@ func openPredictionLog(settings serveSettings, logger *zap.Logger) (*predlog.Log
 			}
 			logger.Error(what, zap.Error(err))
 		},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w (--monitor-dir)", err)
 	}
-	logger.Info("answers are logged", zap.String("file", predlog.File(settings.MonitorDir)), zap.Float64("sample", settings.MonitorSample),
+	flag := "--monitor-dir"
+	if cfg.DSN = settings.MonitorDSN; cfg.DSN == "" {
+		cfg.Dir = settings.MonitorDir
+	} else {
+		flag = "--monitor-dsn"
+	}
+	l, err := predlog.Open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, flag)
+	}
+	logger.Info("answers are logged", zap.String("in", l.Place()), zap.Float64("sample", settings.MonitorSample),
 		zap.Float64("pictures", settings.MonitorPictures), zap.Duration("max_age", settings.MonitorMaxAge), zap.Int("max_bytes", settings.MonitorMaxBytes))
 	return l, nil
 }
@@ -48,9 +56,12 @@ func openPredictionLog(settings serveSettings, logger *zap.Logger) (*predlog.Log
 // validateMonitor finds settings of the prediction log that cannot work.
 func (s *serveSettings) validateMonitor() error {
 	if !s.Monitor {
+		if s.MonitorDSN != "" {
+			return errors.New("--monitor-dsn is set, but nothing is logged without --monitor; add it, or leave both out")
+		}
 		return nil
 	}
-	if s.MonitorDir == "" {
+	if s.MonitorDir == "" && s.MonitorDSN == "" {
 		return errors.New("--monitor-dir must name a folder")
 	}
 	if !(s.MonitorSample > 0 && s.MonitorSample <= 1) {
@@ -65,7 +76,7 @@ func (s *serveSettings) validateMonitor() error {
 	if s.MonitorMaxBytes != 0 && s.MonitorMaxBytes < predlog.MinBytes {
 		return fmt.Errorf("--monitor-max-bytes must be at least %d, or 0 for no bound", predlog.MinBytes)
 	}
-	return nil
+	return s.validateDrift()
 }
 
 // logMetrics shows the log's counts to Prometheus.

@@ -118,7 +118,7 @@ func TestLogCommandErrors(t *testing.T) {
 	f(1, "--monitor-dir", "delete", "x")
 	f(1, "--monitor-dir", "vacuum")
 	f(2, "request id", "delete")
-	f(2, "csv or jsonl", "export", "--format", "xml")
+	f(2, "csv, jsonl or parquet", "export", "--format", "xml")
 	f(2, "no time", "export", "--since", "yesterday")
 	f(2, "unknown command", "pack")
 }
@@ -138,7 +138,7 @@ func TestMonitorSettings(t *testing.T) {
 	f("--monitor-max-bytes", func(s *serveSettings) { s.MonitorMaxBytes = 1000 })
 
 	s := defaultServeSettings()
-	l, err := openPredictionLog(s, zap.NewNop())
+	l, err := openPredictionLog(s, zap.NewNop(), nil)
 	require.NoError(t, err)
 	require.Nil(t, l, "nothing is logged unless that is asked for")
 
@@ -153,7 +153,7 @@ func TestMonitorSettings(t *testing.T) {
 func TestLogMetrics(t *testing.T) {
 	s := defaultServeSettings()
 	s.Monitor, s.MonitorDir = true, t.TempDir()
-	l, err := openPredictionLog(s, zap.NewNop())
+	l, err := openPredictionLog(s, zap.NewNop(), nil)
 	require.NoError(t, err)
 	defer l.Close(t.Context())
 	r := prometheus.NewRegistry()

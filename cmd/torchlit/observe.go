@@ -8,6 +8,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/torchlit/torchlit/monitor/predlog"
+	"github.com/torchlit/torchlit/monitor/watch"
+	"github.com/torchlit/torchlit/monitor/webhook"
 	"github.com/torchlit/torchlit/server"
 )
 
@@ -18,6 +20,8 @@ type observers struct {
 	log     *zap.Logger
 
 	predictions *predlog.Log
+	drift       *driftWatch
+	hook        *webhook.Hook
 }
 
 // openObservers opens those that are asked for.
@@ -31,15 +35,40 @@ func openObservers(ctx context.Context, settings serveSettings, logger *zap.Logg
 		o.close()
 		return nil, err
 	}
-	if o.predictions, err = openPredictionLog(settings, logger); err != nil {
+	if err := o.openMonitor(settings, logger); err != nil {
 		o.close()
 		return nil, err
 	}
 	return o, nil
 }
 
+// openMonitor opens the prediction log and what watches it.
+func (o *observers) openMonitor(settings serveSettings, logger *zap.Logger) (err error) {
+	var late lateScore
+	if o.predictions, err = openPredictionLog(settings, logger, late.score); err != nil || o.predictions == nil {
+		return err
+	}
+	if o.hook, err = openWebhook(settings, logger); err != nil {
+		return err
+	}
+	changed := func(s watch.Status) {
+		if o.hook != nil {
+			o.hook.Send(event(&s, settings.DriftDashboard))
+		}
+	}
+	if o.drift, err = openDriftWatch(settings, &watchedLog{o.predictions}, logger, changed); err != nil {
+		return err
+	}
+	late.watcher.Store(o.drift.Watcher)
+	return nil
+}
+
 // register shows what was lost.
 func (o *observers) register(r prometheus.Registerer) {
+	if o.drift != nil {
+		r.MustRegister(newDriftMetrics(o.drift.Statuses))
+	}
+	registerWebhook(r, o.hook)
 	if o.access == nil {
 		return
 	}
@@ -58,11 +87,19 @@ func (o *observers) watch(cfg *server.Config) {
 	}
 	if o.predictions != nil {
 		cfg.PredictionLog = o.predictions
+		cfg.Pictures = o.pictures
+	}
+	if o.drift != nil {
+		cfg.Drift, cfg.DriftStatus = o.drift.stats, o.drift.status
 	}
 }
 
 // close sends and writes what is left. No request may be under way.
 func (o *observers) close() {
+	if o.drift != nil {
+		o.drift.Close()
+	}
+	closeWebhook(o.hook)
 	if o.predictions != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), flushPredictions)
 		defer cancel()

@@ -147,24 +147,29 @@ func openOne(dir, precision string, maxBatch int) (*pipeline, error) {
 
 // oneModel finds the folder of the model that openOne opens.
 func oneModel(dir string) (string, error) {
+	e, err := oneEntry(dir)
+	return e.Dir, err
+}
+
+// oneEntry is oneModel with the name and the version under which it would be served.
+func oneEntry(dir string) (pick modeldir.Entry, err error) {
 	if dir == "" {
-		var err error
 		if dir, err = bundled(); err != nil {
-			return "", err
+			return pick, err
 		}
 	}
 	entries, err := modeldir.List(dir)
 	if err != nil {
-		return "", err
+		return pick, err
 	}
 	if len(entries) == 0 {
-		return "", fmt.Errorf("cannot find a model in %q: it holds no folder with a %s", dir, modeldir.ConfigFile)
+		return pick, fmt.Errorf("cannot find a model in %q: it holds no folder with a %s", dir, modeldir.ConfigFile)
 	}
-	pick := entries[0]
+	pick = entries[0]
 	for _, e := range entries {
 		if e.Name == pick.Name {
 			pick = e // versions are in order
 		}
 	}
-	return pick.Dir, nil
+	return pick, nil
 }

@@ -90,7 +90,11 @@ func (p *progress) validated(v train.Validation) {
 	if v.Of != "" {
 		of = " of the " + strings.ToUpper(v.Of) + " weights"
 	}
-	p.line("          validation loss %.3f  accuracy %5.2f %%%s", v.Loss, 100*v.Accuracy, of)
+	extra := ""
+	if v.Extra != nil {
+		extra = fmt.Sprintf(", on extra images loss %.3f  accuracy %5.2f %%", v.Extra.Loss, 100*v.Extra.Accuracy)
+	}
+	p.line("          validation loss %.3f  accuracy %5.2f %%%s%s", v.Loss, 100*v.Accuracy, of, extra)
 }
 
 func (p *progress) notice(text string) { p.line("%s", text) }

@@ -92,6 +92,7 @@ func serve(ctx context.Context, settings serveSettings, logger *zap.Logger) erro
 	defer watching.close()
 	registerLogMetrics(registry, watching.predictions)
 	watching.register(registry)
+	models.drift = watching.drift
 	cfg := server.Config{
 		Addr:           settings.Addr,
 		DefaultTimeout: settings.Timeout,

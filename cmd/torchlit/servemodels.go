@@ -12,6 +12,7 @@ import (
 
 	"github.com/torchlit/torchlit/internal/memlimit"
 	"github.com/torchlit/torchlit/modeldir"
+	"github.com/torchlit/torchlit/monitor/reference"
 	"github.com/torchlit/torchlit/predict"
 	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server"
@@ -22,6 +23,7 @@ import (
 type loadedModel struct {
 	*pipeline
 	server.Model
+	reference *reference.Reference // nil for none, or where nobody asks for it
 }
 
 // Close answers what the model accepted, and frees it.
@@ -41,6 +43,7 @@ type servedModels struct {
 	settings serveSettings
 	metrics  *server.Metrics
 	memory   *memlimit.Gate // nil without a limit
+	drift    *driftWatch    // nil without a prediction log
 	loading  sync.Mutex     // with a limit, over load: two that fit may not fit together
 	log      *zap.Logger
 }
@@ -75,6 +78,7 @@ func (m *servedModels) open(s *server.Server, traffic map[string]server.Traffic)
 			if err := s.SetModels(models); err != nil {
 				panic("BUG: a model that was checked cannot be served: " + err.Error())
 			}
+			m.drift.follow(live)
 		},
 	}
 	if m.settings.Watch {
@@ -141,7 +145,7 @@ func (m *servedModels) load(e modeldir.Entry) (l *loadedModel, err error) {
 	precision, why := p.model.Precision()
 	m.log.Info("precision", zap.String("model", e.Name), zap.String("version", e.Version), zap.String("precision", precision), zap.String("why", why))
 	p.preprocess.Exact = s.ExactDecode
-	l = &loadedModel{p, servedModel(e, p)}
+	l = &loadedModel{p, servedModel(e, p), m.loadReference(p, e.Name, e.Version)}
 	if err := l.Model.Validate(); err != nil {
 		l.Close()
 		return nil, err

@@ -49,7 +49,7 @@ type serveSettings struct {
 	Threads       int           `yaml:"threads" help:"threads of each runner; 0 to share the CPUs out, of which one that computes alone has more"`
 
 	Canary string `yaml:"canary" group:"Canary and shadow" help:"name:version=5%: that version answers 5% of the requests that name none; several separated by ;"`
-	Shadow string `yaml:"shadow" help:"name:version=100%: that version gets a copy of them, and its answers are only compared"`
+	Shadow string `yaml:"shadow" help:"name:version=100%: that version gets a copy of them, and its answers are only compared, and logged with --monitor"`
 	Sticky string `yaml:"sticky" help:"what decides who gets the canary: request_id, or header:X-User-Id"`
 
 	CacheBytes int           `yaml:"cache_bytes" group:"Cache" help:"remember answers to images in so many bytes; 0 for no cache"`
@@ -89,11 +89,22 @@ type serveSettings struct {
 
 	Monitor         bool          `yaml:"monitor" group:"Prediction log" help:"keep a log of answers, without pictures, and take feedback; it holds personal data, see docs/monitoring.md"`
 	MonitorDir      string        `yaml:"monitor_dir" help:"folder of the prediction log"`
+	MonitorDSN      string        `yaml:"monitor_dsn" help:"keep the prediction log in this PostgreSQL database instead, which several servers may share: postgres://user:password@host/database; TORCHLIT_SERVER_MONITOR_DSN shows the password to fewer"`
 	MonitorSample   float64       `yaml:"monitor_sample" help:"share of the answers that are logged"`
 	MonitorVectors  float64       `yaml:"monitor_vectors" help:"share of the logged answers of which the probabilities of all classes are kept"`
 	MonitorPictures float64       `yaml:"monitor_pictures" help:"share of the logged answers of which the picture is kept, as the model saw it; 0 for none"`
 	MonitorMaxAge   time.Duration `yaml:"monitor_max_age" help:"delete what was logged after this time; 0 for no bound"`
 	MonitorMaxBytes int           `yaml:"monitor_max_bytes" help:"delete the oldest answers when the log takes so many bytes; 0 for no bound"`
+
+	DriftWindow   int           `yaml:"drift_window" group:"Drift, with --monitor" help:"answers that are tested for drift together, 200 at least; see docs/drift.md"`
+	DriftInRow    int           `yaml:"drift_in_row" help:"windows in a row that must drift before there is an alarm, and must not before it is cleared"`
+	DriftInterval time.Duration `yaml:"drift_interval" help:"time between looks at the log; a version that answers more than a window in it has a part of its answers tested"`
+	DriftAlpha    float64       `yaml:"drift_alpha" help:"how often a window may drift by chance"`
+	DriftIgnore   string        `yaml:"drift_ignore" help:"tests and properties of images to leave out, such as classes,size,aspect"`
+
+	DriftWebhook       string `yaml:"drift_webhook" help:"address that is posted to when an alarm is raised or cleared, such as that of a chat; it may hold a secret: use TORCHLIT_SERVER_DRIFT_WEBHOOK"`
+	DriftWebhookSecret string `yaml:"drift_webhook_secret" help:"file with the key that what is posted is signed with (X-Hub-Signature-256)"`
+	DriftDashboard     string `yaml:"drift_dashboard" help:"address of the dashboard for people, such as https://example.com/dashboard, which is posted along"`
 }
 
 func defaultServeSettings() serveSettings {
@@ -108,6 +119,7 @@ func defaultServeSettings() serveSettings {
 		ReadyTimeout: 5 * time.Minute,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxTimeout: 5 * time.Minute,
 		MonitorDir: defaultMonitorDir, MonitorSample: 1, MonitorVectors: 1, MonitorMaxAge: 30 * 24 * time.Hour, MonitorMaxBytes: 1 << 30,
+		DriftWindow: 500, DriftInRow: 3, DriftInterval: time.Minute, DriftAlpha: 0.05,
 	}
 }
 

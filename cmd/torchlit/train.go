@@ -123,6 +123,7 @@ func (j *trainJob) run(ctx context.Context, out io.Writer) error {
 	if result.Model == "" {
 		return nil
 	}
+	cfg.Model = result.Network
 	if err := document(&cfg, &result); err != nil {
 		return err
 	}

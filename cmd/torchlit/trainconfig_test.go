@@ -49,6 +49,9 @@ func TestTrainConfigOptions(t *testing.T) {
 		if group == "data" || group == "experiment" {
 			overrides = append(overrides, "data.dir=pictures")
 		}
+		if option == "from-log" {
+			overrides = append(overrides, "data.extra_dir=retrain")
+		}
 		_, err := composer(t, overrides...).job()
 		assert.NoError(t, err, "%v", overrides)
 	}
