@@ -171,6 +171,10 @@ profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folde
 soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/soak.md)
 	$(GO) test -tags soak -run '$(SOAK)' -count=1 -v -timeout 3h ./...
 
+.PHONY: test-drift
+test-drift: build ## the scenarios of docs/drift.md on real images (CIFAR10=folder of its test images, PHOTOS=folder of photos)
+	TORCHLIT_CIFAR10='$(abspath $(CIFAR10))' TORCHLIT_PHOTOS='$(if $(PHOTOS),$(abspath $(PHOTOS)))' $(GO) test ./cmd/torchlit -run '^TestDrift$$' -count=1 -v -timeout 1h
+
 ##@ Images
 
 .PHONY: image-cpu
