@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/torchlit/torchlit/dataset"
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/detector"
 	"github.com/torchlit/torchlit/monitor/reference"
@@ -222,7 +223,7 @@ func (s *scenario) testCorrupted() {
 func (s *scenario) accuracy(answers []*monitor.Answer) float64 {
 	right := 0
 	for i, a := range answers {
-		if reference.Likeliest(a.Probabilities) == s.truth[i] {
+		if evaluate.Best(a.Probabilities) == s.truth[i] {
 			right++
 		}
 	}
@@ -238,7 +239,7 @@ func (s *scenario) checkEstimates(what string, windows [][]*monitor.Answer, resu
 	for k, w := range windows {
 		right := 0
 		for _, a := range w {
-			if reference.Likeliest(a.Probabilities) == truth[a] {
+			if evaluate.Best(a.Probabilities) == truth[a] {
 				right++
 			}
 		}

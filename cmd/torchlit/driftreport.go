@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/reference"
 	"github.com/torchlit/torchlit/monitor/watch"
@@ -23,7 +24,7 @@ func (s *strange) add(a *monitor.Answer, score float32, picture func() []byte) {
 	if score != score || len(*s) == shownStrange && float64(score) <= (*s)[shownStrange-1].Score {
 		return
 	}
-	class := reference.Likeliest(a.Probabilities)
+	class := evaluate.Best(a.Probabilities)
 	*s = append(*s, report.DriftImage{
 		Name: a.RequestID, Label: a.Labels[class], Confidence: float64(a.Probabilities[class]), Score: float64(score), Picture: picture(),
 	})

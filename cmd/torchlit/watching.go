@@ -56,7 +56,7 @@ func openDriftWatch(settings serveSettings, log watch.Log, logger *zap.Logger, c
 func logAlarm(logger *zap.Logger, s *watch.Status) {
 	newest := s.Newest()
 	fields := []zap.Field{
-		zap.String("model", s.Model), zap.String("version", s.Version), zap.String("detector", newest.Detector), zap.Float64("p", newest.P),
+		zap.String("model", s.Model), zap.String("version", s.Version), zap.String("detector", newest.Detector), zap.String("p", fmt.Sprintf("%.2g", newest.P)),
 		zap.Float64("estimated_accuracy", newest.Estimate.Accuracy), zap.Bool("unsure", newest.Estimate.Unsure),
 	}
 	if s.Alarm.Raised {

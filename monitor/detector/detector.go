@@ -27,6 +27,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/drift"
 	"github.com/torchlit/torchlit/monitor/reference"
@@ -111,7 +112,7 @@ func New(ref *reference.Reference, o Options) *Detector {
 		d.probabilities = append(d.probabilities, sorted(ref.Probabilities, func(p []float32) float32 { return p[c] }))
 	}
 	for _, p := range ref.Probabilities {
-		d.classes[reference.Likeliest(p)]++
+		d.classes[evaluate.Best(p)]++
 	}
 	for i := range d.properties {
 		d.properties[i] = newProperty(sorted(ref.Properties, func(v [monitor.NumProperties]float32) float32 { return v[i] }))

@@ -3,15 +3,15 @@ package detector
 import (
 	"math"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
-	"github.com/torchlit/torchlit/monitor/reference"
 )
 
 // estimate is how often the answers of the window are likely to be right.
 func (d *Detector) estimate(r *Result, w *window) {
 	confidence := make([]float64, len(w.answers))
 	for i, a := range w.answers {
-		confidence[i] = float64(monitor.Half(a.Probabilities[reference.Likeliest(a.Probabilities)]))
+		confidence[i] = float64(monitor.Half(a.Probabilities[evaluate.Best(a.Probabilities)]))
 		r.Confidence += confidence[i] / float64(len(w.answers))
 	}
 	r.Shift = r.shift()

@@ -4,9 +4,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/drift"
-	"github.com/torchlit/torchlit/monitor/reference"
 )
 
 // window is what the tests look at.
@@ -23,7 +23,7 @@ type window struct {
 func (d *Detector) window(answers []*monitor.Answer) *window {
 	w := &window{answers: answers, classes: make([]int, len(d.ref.Labels))}
 	for _, a := range answers {
-		w.classes[reference.Likeliest(a.Probabilities)]++
+		w.classes[evaluate.Best(a.Probabilities)]++
 		if c := d.Coordinates(a); c != nil && finite(c) {
 			w.embeddings = append(w.embeddings, c)
 		}

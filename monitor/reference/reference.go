@@ -12,6 +12,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/accuracy"
 	"github.com/torchlit/torchlit/monitor/drift"
@@ -105,7 +106,7 @@ func (r *Reference) calibrate(answers []*monitor.Answer, truth []int) error {
 		if len(a.Probabilities) != len(r.Labels) {
 			panic(fmt.Sprintf("BUG: %d probabilities for %d labels", len(a.Probabilities), len(r.Labels)))
 		}
-		class := Likeliest(a.Probabilities)
+		class := evaluate.Best(a.Probabilities)
 		confidence[i], right[i] = float64(a.Probabilities[class]), class == truth[i]
 		if math.IsNaN(confidence[i]) {
 			return errors.New("cannot make a reference: the model's answers are not numbers; its weights are broken")
@@ -138,15 +139,4 @@ func (r *Reference) embed(answers []*monitor.Answer, truth, chosen, others []int
 		r.Embeddings = append(r.Embeddings, r.Projection.Apply(nil, monitor.RoundHalf(answers[i].Embedding)))
 	}
 	return nil
-}
-
-// Likeliest is the class of the largest probability, the first of several.
-func Likeliest(probabilities []float32) int {
-	best := 0
-	for c, p := range probabilities {
-		if p > probabilities[best] {
-			best = c
-		}
-	}
-	return best
 }

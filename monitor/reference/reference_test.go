@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor/monitortest"
 	"github.com/torchlit/torchlit/torch/safetensors"
 )
@@ -32,7 +33,7 @@ func TestBuild(t *testing.T) {
 	right := 0
 	answers, truth := monitortest.World{}.Answers(2000, 1)
 	for i, a := range answers {
-		if Likeliest(a.Probabilities) == truth[i] {
+		if evaluate.Best(a.Probabilities) == truth[i] {
 			right++
 		}
 	}

@@ -64,7 +64,7 @@ const (
 	defaultRecent   = 7 * 24 * time.Hour
 
 	// keptWindows is how many windows a Status shows.
-	keptWindows = 200
+	keptWindows = 100
 	// lookBack is how far before the first look the first window of a version may begin.
 	lookBack = time.Hour
 )

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/torchlit/torchlit/evaluate"
 	"github.com/torchlit/torchlit/monitor"
 	"github.com/torchlit/torchlit/monitor/detector"
 	"github.com/torchlit/torchlit/monitor/monitortest"
@@ -37,7 +38,7 @@ func (l *memoryLog) add(answers []*monitor.Answer, truth []int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, a := range answers {
-		s := &predlog.Stored{Answer: *a, ID: int64(len(l.answers) + 1), TrueClass: -1, Class: reference.Likeliest(a.Probabilities)}
+		s := &predlog.Stored{Answer: *a, ID: int64(len(l.answers) + 1), TrueClass: -1, Class: evaluate.Best(a.Probabilities)}
 		s.Time = time.Now().UTC()
 		if truth != nil {
 			s.TrueClass, l.labelled = truth[i], time.Now()
