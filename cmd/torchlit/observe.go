@@ -48,6 +48,9 @@ func (o *observers) openMonitor(settings serveSettings, logger *zap.Logger) (err
 	if o.predictions, err = openPredictionLog(settings, logger, late.score); err != nil || o.predictions == nil {
 		return err
 	}
+	if settings.MonitorVectors == 0 {
+		logger.Warn("drift is not watched for: without probabilities there is nothing to compare; leave out --monitor-vectors=0")
+	}
 	if o.hook, err = openWebhook(settings, logger); err != nil {
 		return err
 	}

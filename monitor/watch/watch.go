@@ -296,23 +296,19 @@ func (w *Watcher) resume(ctx context.Context, k key, v *version, s *Status) erro
 		return err
 	}
 	for _, old := range stored {
-		if err := w.take(old, v, s); err != nil {
-			return err
-		}
+		w.take(old, v, s)
 	}
 	v.resumed = true
 	return nil
 }
 
-// take appends a stored window to what is known.
-func (w *Watcher) take(stored predlog.Window, v *version, s *Status) error {
-	var r detector.Result
-	if err := json.Unmarshal(stored.Result, &r); err != nil {
-		return fmt.Errorf("cannot read a window of model %q version %q from the prediction log: %w", s.Model, s.Version, err)
-	}
+// take appends a stored window to what is known. One that cannot be read, of another release, is passed over: the next ones count.
+func (w *Watcher) take(stored predlog.Window, v *version, s *Status) {
 	v.after = stored.Last
-	s.append(&r, w.cfg.InRow)
-	return nil
+	var r detector.Result
+	if json.Unmarshal(stored.Result, &r) == nil && len(r.Tests) > 0 {
+		s.append(&r, w.cfg.InRow)
+	}
 }
 
 // append adds a window and returns whether that raised or cleared the alarm. The slice is not shared with an earlier Status.

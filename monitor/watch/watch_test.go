@@ -261,6 +261,25 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// TestForeignWindows: what another release has stored and this one cannot read is passed over, and not tested again.
+func TestForeignWindows(t *testing.T) {
+	ref()
+	synctest.Test(t, func(t *testing.T) {
+		log := memoryLog{windows: []predlog.Window{
+			{Model: "world", Version: "1", First: 1, Last: 100, Result: []byte(`{"tests": 7}`)}, {Model: "world", Version: "1", First: 101, Last: 200, Result: []byte(`{}`)},
+		}}
+		w := open(t, &log, Config{})
+		defer w.Close()
+		answers, _ := monitortest.World{}.Answers(450, 2)
+		log.add(answers, nil)
+		pass()
+		s := status(t, w)
+		assert.Empty(t, s.Trouble)
+		assert.Empty(t, s.Windows)
+		assert.Equal(t, 250, s.Waiting)
+	})
+}
+
 // TestReplicas: of two watchers of one log one stores a window, and both show it.
 func TestReplicas(t *testing.T) {
 	ref()

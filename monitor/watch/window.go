@@ -87,9 +87,7 @@ func (w *Watcher) follow(ctx context.Context, k key, v *version, s *Status) erro
 		return err
 	}
 	for _, other := range stored {
-		if err := w.take(other, v, s); err != nil {
-			return err
-		}
+		w.take(other, v, s)
 	}
 	return nil
 }
