@@ -47,6 +47,12 @@ func (l *memoryLog) add(answers []*monitor.Answer, truth []int) {
 	}
 }
 
+func (l *memoryLog) setFail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
+}
+
 func (l *memoryLog) chosen(by predlog.Filter) (out []*predlog.Stored) {
 	for _, s := range l.answers {
 		if s.ID > by.After && s.Version == by.Version && s.Model == by.Model && !s.Time.Before(by.Since) && s.ID%max(1, by.Every) == 0 {
@@ -124,6 +130,8 @@ func (l *memoryLog) AddWindow(_ context.Context, w predlog.Window) (bool, error)
 }
 
 func (l *memoryLog) Compare(_ context.Context, by predlog.Filter, version, other string) (predlog.Comparison, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return predlog.Comparison{Model: by.Model, Version: version, Other: other, Images: 7, Agreed: 5}, l.fail
 }
 
@@ -341,11 +349,11 @@ func TestTrouble(t *testing.T) {
 		var told []error
 		w := open(t, &log, Config{Report: func(_ string, err error) { told = append(told, err) }})
 		defer w.Close()
-		log.fail = errors.New("the disk is gone")
+		log.setFail(errors.New("the disk is gone"))
 		pass()
 		pass()
 		assert.Equal(t, "the disk is gone", status(t, w).Trouble)
-		log.fail = nil
+		log.setFail(nil)
 		answers, _ := monitortest.World{}.Answers(300, 2)
 		log.add(answers, nil)
 		pass()
