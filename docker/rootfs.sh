@@ -58,6 +58,8 @@ PASSWD
 install -m 644 /dev/stdin "$root/etc/group" <<<$'root:x:0:\nnogroup:x:65534:\ntorchlit:x:65532:'
 install -m 644 /dev/stdin "$root/etc/nsswitch.conf" <<<'hosts: files dns'
 mkdir -m 1777 "$root/tmp"
+# var gets what the umask gives, which is the same.
+# shellcheck disable=SC2174
 mkdir -p -m 755 "$root/var/lib"
 mkdir -m 1777 "$root/var/lib/torchlit" # a volume there is begun with its rights: the prediction log is written to it
 

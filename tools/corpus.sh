@@ -15,5 +15,7 @@ find "$found" -type d -name 'Fuzz*' | sort | while read -r dir; do
 	find "$dir" -type f -size -8k -printf '%s %p\n' | sort -n | cut -d' ' -f2 |
 		awk -v most="$most" '{all[NR] = $0} END {step = NR > most ? NR / most : 1; for (i = 1; i <= NR; i += step) print all[int(i)]}' |
 		while read -r file; do cp -n "$file" "$to/"; done
+	# Names of inputs are hashes.
+	# shellcheck disable=SC2012
 	echo "$package $target: $(ls "$to" | wc -l) inputs"
 done

@@ -20,6 +20,8 @@ targets() {
 }
 
 list=$(targets)
+# What is quoted is for the inner shells.
+# shellcheck disable=SC2016
 xargs -P "$jobs" -n 2 bash -c '
 	out=$($GO test -run "^\$" -fuzz "^$2\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 10x -parallel 1 "$1" 2>&1 </dev/null) && rc=0 || rc=1
 	case $out in

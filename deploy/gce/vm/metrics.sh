@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Tells Cloud Monitoring how busy this server is, once: what the group grows and shrinks by. A timer of systemd starts it (serve.yaml).
+# A server that is not there yet has nothing to tell.
+. "$(dirname "$0")/lib.sh"
+metric=$(attribute scale)
+case $metric in
+queue_depth)
+	page=$(curl -fsS http://localhost:9090/metrics) || exit 0
+	value=$(awk '/^torchlit_queue_depth[{ ]/ {sum += $NF} END {print sum + 0}' <<<"$page")
+	;;
+gpu_use)
+	value=$("${NVIDIA_SMI:-/var/lib/nvidia/bin/nvidia-smi}" --query-gpu=utilization.gpu --format=csv,noheader,nounits |
+		awk '{sum += $1} END {print NR ? sum / NR : 0}') || exit 0
+	;;
+esac
+project=$(metadata project/project-id)
+zone=$(metadata instance/zone)
+printf '{"timeSeries":[{"metric":{"type":"custom.googleapis.com/torchlit/%s"},"resource":{"type":"gce_instance","labels":{"project_id":"%s","instance_id":"%s","zone":"%s"}},"metricKind":"GAUGE","valueType":"DOUBLE","points":[{"interval":{"endTime":"%s"},"value":{"doubleValue":%s}}]}]}' \
+	"$metric" "$project" "$(metadata instance/id)" "${zone##*/}" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$value" |
+	curl -fsS -X POST -H "Authorization: Bearer $(token)" -H 'Content-Type: application/json' --data-binary @- \
+		"https://monitoring.googleapis.com/v3/projects/$project/timeSeries"
