@@ -22,6 +22,8 @@ ARGS     ?=
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # https://github.com/CycloneDX/cyclonedx-gomod
 CYCLONEDX := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+# https://github.com/rhysd/actionlint
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 override LIBTORCH := $(if $(LIBTORCH),$(abspath $(LIBTORCH)))
 export LIBTORCH
@@ -118,12 +120,19 @@ test-interop: build ## tests against other programs (build tag interop; they may
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
 
 .PHONY: lint
-lint: go ## gofmt, go vet, staticcheck and go mod verify
+lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, go mod verify, and the workflows
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags interop,soak ./...
 	$(GO) run $(STATICCHECK) -tags interop,soak ./...
+	tools/shellcheck.sh
+
+# What a step runs is one command; longer ones would be shellcheck's affair.
+.PHONY: lint-workflows
+lint-workflows: go ## the workflows of GitHub by actionlint and zizmor
+	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
+	tools/workflows/zizmor.sh
 
 .PHONY: audit
 audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)
