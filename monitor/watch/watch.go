@@ -148,6 +148,7 @@ func (w *Watcher) Close() {
 func (w *Watcher) Add(model, ver string, ref *reference.Reference) {
 	v := &version{since: time.Now().Add(-lookBack), status: Status{
 		Model: model, Version: ver, Window: w.cfg.Window, InRow: w.cfg.InRow, Alpha: w.cfg.Options.Level(),
+		Windows: []*detector.Result{}, Comparisons: []predlog.Comparison{}, // in JSON none is an empty list
 	}}
 	if ref != nil {
 		v.detector = detector.New(ref, w.cfg.Options)

@@ -180,6 +180,9 @@ func TestWindowsFillUp(t *testing.T) {
 		s := status(t, w)
 		assert.Equal(t, 299, s.Waiting)
 		assert.Nil(t, s.Newest())
+		text, err := json.Marshal(s)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), `"windows":[],`)
 		assert.Equal(t, &ReferenceView{"the world", 2000, 2000, ref().Accuracy, true}, s.Reference)
 
 		log.add(answers[299:300], nil)

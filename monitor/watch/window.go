@@ -132,7 +132,7 @@ func (w *Watcher) labels(ctx context.Context, k key, v *version, s *Status) erro
 
 // comparisons compares the version with the others of its model, on the images that both answered: as a canary's shadow does.
 func (w *Watcher) comparisons(ctx context.Context, k key, others []key, s *Status) error {
-	s.Comparisons = nil
+	s.Comparisons = []predlog.Comparison{}
 	by := predlog.Filter{Model: k.model, Since: time.Now().Add(-w.cfg.Recent)}
 	for _, o := range others {
 		if o.model != k.model || o == k {
