@@ -30,13 +30,7 @@ func openPredictionLog(settings serveSettings, logger *zap.Logger, score func(*m
 		Pictures: settings.MonitorPictures,
 		MaxAge:   settings.MonitorMaxAge,
 		MaxBytes: int64(settings.MonitorMaxBytes),
-		Report: func(what string, err error) {
-			if err == nil {
-				logger.Info(what)
-				return
-			}
-			logger.Error(what, zap.Error(err))
-		},
+		Report:   reportTo(logger),
 	}
 	flag := "--monitor-dir"
 	if cfg.DSN = settings.MonitorDSN; cfg.DSN == "" {
