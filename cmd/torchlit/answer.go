@@ -21,10 +21,16 @@ func (p *pipeline) answer(ctx context.Context, data []byte) (*monitor.Answer, er
 	if err := p.preprocess.Read(data, vision.Limits{}, predict.Resize, pixels); err != nil {
 		return nil, err
 	}
-	a := &monitor.Answer{Time: time.Now(), Labels: p.folder.Labels(), Image: monitor.NoImage()}
-	a.Image.Bytes = len(data)
-	a.Image.Width, a.Image.Height, _ = vision.Size(data)
-	a.Image.Measure(pixels, p.preprocess.Width, p.preprocess.Height) // the batch may still read them after an error, but nobody writes
+	m := monitor.NoImage()
+	m.Bytes = len(data)
+	m.Width, m.Height, _ = vision.Size(data)
+	return p.answerPixels(ctx, pixels, m)
+}
+
+// answerPixels is answer for an image as the model sees it, of whose file m tells. The pixels are the pipeline's from then on.
+func (p *pipeline) answerPixels(ctx context.Context, pixels []byte, m monitor.Image) (*monitor.Answer, error) {
+	m.Measure(pixels, p.preprocess.Width, p.preprocess.Height)
+	a := &monitor.Answer{Time: time.Now(), Labels: p.folder.Labels(), Image: m}
 	result, err := p.batcher.Do(ctx, pixels)
 	if err != nil {
 		return nil, err

@@ -104,17 +104,9 @@ func (s *scenario) answer(files []string, spoil func(pixels []byte, i int) ([]by
 }
 
 func (s *scenario) answerPixels(pixels []byte) (*monitor.Answer, error) {
-	p := s.pipeline
-	a := &monitor.Answer{Labels: p.folder.Labels(), Image: monitor.NoImage()}
-	a.Image.Width, a.Image.Height = p.preprocess.Width, p.preprocess.Height
-	a.Image.Measure(pixels, p.preprocess.Width, p.preprocess.Height)
-	r, err := p.batcher.Do(context.Background(), pixels)
-	if err != nil {
-		return nil, err
-	}
-	n := p.model.Classes()
-	a.Probabilities, a.Embedding = r.Value[:n:n], r.Value[n:]
-	return a, nil
+	m := monitor.NoImage()
+	m.Width, m.Height = s.pipeline.preprocess.Width, s.pipeline.preprocess.Height
+	return s.pipeline.answerPixels(context.Background(), pixels, m)
 }
 
 // alarm tests windows in a row until there is an alarm, and returns after how many answers there was one; 0 for none.

@@ -16,6 +16,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -194,10 +195,7 @@ func (w *Watcher) keysLocked() []key {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, func(a, b key) int {
-		if a.model != b.model {
-			return compareStrings(a.model, b.model)
-		}
-		return compareStrings(a.version, b.version)
+		return cmp.Or(cmp.Compare(a.model, b.model), cmp.Compare(a.version, b.version))
 	})
 	return keys
 }

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,8 +14,6 @@ import (
 )
 
 var notKnown = float32(math.NaN())
-
-func compareStrings(a, b string) int { return cmp.Compare(a, b) }
 
 // window tests what came since the last window, if that is enough for one.
 func (w *Watcher) window(ctx context.Context, k key, v *version, s *Status) (changed bool, err error) {
