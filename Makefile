@@ -68,7 +68,7 @@ data: go ## fetch CIFAR-10 into data/ (SET=cifar100; DATA=path: take a local cop
 	$(GO) run ./tools/cifar10 $(if $(SET),--set '$(SET)') $(if $(DATA),--from '$(DATA)')
 
 .PHONY: repro
-repro: build ## data, training, evaluation and export as one pipeline, with DVC (docs/dvc.md)
+repro: build ## data, training, evaluation and export as one pipeline, with DVC (docs/source/dvc.md)
 	@command -v dvc >/dev/null || { echo 'make: no dvc command found: pip install dvc (https://dvc.org)' >&2; exit 1; }
 	dvc repro $(ARGS)
 
@@ -139,7 +139,7 @@ audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:/
 	@GO='$(GO)' VULNDB='$(VULNDB)' tools/audit/audit.sh
 
 .PHONY: licences
-licences: go ## write docs/licences.md; fails at a licence that is not known or not allowed
+licences: go ## write docs/source/licences.md; fails at a licence that is not known or not allowed
 	$(GO) run ./tools/licences
 
 .PHONY: sbom
@@ -156,7 +156,7 @@ bench: build ## Go benchmarks (BENCH=pattern)
 	$(GO) test -tags interop -run '^$$' -bench '$(BENCH)' -benchmem -timeout 1h ./...
 
 .PHONY: bench-engine
-bench-engine: build ## the engine, ONNX Runtime, OpenVINO and PyTorch in turns (PHOTOS=folder, ARGS="--page docs/benchmarks.md")
+bench-engine: build ## the engine, ONNX Runtime, OpenVINO and PyTorch in turns (PHOTOS=folder, ARGS="--page docs/source/benchmarks.md")
 	$(GO) run ./bench/peers engine $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 
 .PHONY: bench-litserve
@@ -172,22 +172,22 @@ bench-server: build ## the server against its own bare engine (PHOTOS=folder, AR
 	$(GO) run ./bench/peers server $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 
 .PHONY: profile
-profile: build ## where a request's time goes, as docs/profile.svg (PHOTOS=folder, ARGS="--model folder")
+profile: build ## where a request's time goes, as docs/source/profile.svg (PHOTOS=folder, ARGS="--model folder")
 	$(GO) run ./bench/peers profile --profile .deps/cpu.pprof --duration 15s $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
-	$(GO) run ./tools/flamegraph -o docs/profile.svg -title 'torchlit serve, JPEG in, labels out' .deps/cpu.pprof
+	$(GO) run ./tools/flamegraph -o docs/source/profile.svg -title 'torchlit serve, JPEG in, labels out' .deps/cpu.pprof
 
 .PHONY: soak
-soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/soak.md)
+soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/source/soak.md)
 	$(GO) test -tags soak -run '$(SOAK)' -count=1 -v -timeout 3h ./...
 
 .PHONY: test-drift
-test-drift: build ## the scenarios of docs/drift.md on real images (CIFAR10=folder of its test images, PHOTOS=folder of photos)
+test-drift: build ## the scenarios of docs/source/drift.md on real images (CIFAR10=folder of its test images, PHOTOS=folder of photos)
 	TORCHLIT_CIFAR10='$(abspath $(CIFAR10))' TORCHLIT_PHOTOS='$(if $(PHOTOS),$(abspath $(PHOTOS)))' $(GO) test ./cmd/torchlit -run '^TestDrift$$' -count=1 -v -timeout 1h
 
 ##@ Images
 
 .PHONY: image-cpu
-image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchlit:cpu; docs/images.md)
+image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchlit:cpu; docs/source/images.md)
 	docker/build.sh cpu '$(or $(TAG),torchlit:cpu)'
 
 .PHONY: test-image-cpu
@@ -258,7 +258,7 @@ $(NATIVE)/obj/%.o: torch/csrc/%.cc $(NATIVE)/flags
 	@echo "compile $<"
 	@$(COMPILE) -MMD -MP -c -o $@ $<
 
-# CUDA, for the engine on NVIDIA GPUs (docs/cuda.md): where libtorch has it, a library
+# CUDA, for the engine on NVIDIA GPUs (docs/source/cuda.md): where libtorch has it, a library
 # of its own, which compiles and links without a GPU. What libtorch_cuda itself is
 # linked against is its own affair, and may lie elsewhere.
 CUDA_CC_FILES := $(wildcard torch/csrc/cuda/*.cc)
@@ -271,7 +271,7 @@ $(NATIVE)/libtorchlit_cuda.so: $(CUDA_OBJECTS) $(NATIVE)/flags
 	@echo "link $@"
 	@$(LINK) -o $@ $(CUDA_OBJECTS) $(CUDA_LIBS)
 
-# MPI, for training on several CPU hosts (docs/distributed.md): where mpicc is, a
+# MPI, for training on several CPU hosts (docs/source/distributed.md): where mpicc is, a
 # small library of its own, as mpi.h differs between implementations.
 MPICC   ?= $(shell command -v mpicc 2>/dev/null)
 MPI_LIB := $(if $(MPICC),$(NATIVE)/libtorchlit_mpi.so)

@@ -22,7 +22,7 @@ for library in .deps/libtorch/lib/*.so*; do # where RUNPATH, $ORIGIN/../libtorch
 done
 mkdir -p "$app/models"
 cp -r models/cifar10-resnet18 "$app/models/"
-install -D -m 644 LICENSE docs/licences.md -t "$app"
+install -D -m 644 LICENSE docs/source/licences.md -t "$app"
 
 # The C libraries: what these are linked with, and the decoder of JPEG, which is opened by name.
 record() {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a built image as docs/images.md says, with a read-only root and no rights at all, and asks it: test.sh IMAGE PHOTO. By podman or docker.
+# Runs a built image as docs/source/images.md says, with a read-only root and no rights at all, and asks it: test.sh IMAGE PHOTO. By podman or docker.
 set -euo pipefail
 image=${1:?usage: docker/test.sh IMAGE PHOTO}
 photo=${2:?usage: docker/test.sh IMAGE PHOTO}

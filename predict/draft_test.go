@@ -18,7 +18,7 @@ import (
 )
 
 // TestDraftKeepsTheAnswer counts how often a photo that is decoded at a reduced size (vision.Preprocess.Read) gets another label than
-// the whole photo, decoded and resized as timm does. docs/performance.md has the figures.
+// the whole photo, decoded and resized as timm does. docs/source/performance.md has the figures.
 //
 // TORCHLIT_CIFAR10 is a folder of test images of CIFAR-10, by class. Enlarged eleven times, which is 2·DraftMargin, and made JPEGs they are to the
 // bundled model what photos of some megapixels are to others: pictures of what it has learned to name, much larger than it sees them. At least 995 of a

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What happens to an image between its build and its use; the workflow "images" calls it, and it runs by hand as well (docs/ci-cd.md):
+# What happens to an image between its build and its use; the workflow "images" calls it, and it runs by hand as well (docs/source/ci-cd.md):
 #
 #   scripts/image.sh sbom IMAGE FILE             takes the list of what is in the image out of the image
 #   scripts/image.sh scan FILE                   fails at a known vulnerability, high or critical, of what that list names and that has a fix

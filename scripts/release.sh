@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A release, act by act; the workflow "release" calls them, and they run by hand as well (docs/ci-cd.md):
+# A release, act by act; the workflow "release" calls them, and they run by hand as well (docs/source/ci-cd.md):
 #
 #   scripts/release.sh archive FOLDER      builds, and packs program, native libraries, model and configs for this system
 #   scripts/release.sh checksums FOLDER    SHA-256 of what lies in FOLDER, as checksums.txt
@@ -40,7 +40,7 @@ archive() {
 	cp -r models/cifar10-resnet18 "$stage/$name/models/"
 	cp -r configs "$stage/$name/" # what train composes its settings of
 	if [ "$os" = linux ]; then cp -r deploy/systemd "$stage/$name/systemd"; fi
-	cp LICENSE README.md docs/licences.md sbom.cdx.json "$stage/$name/"
+	cp LICENSE README.md docs/source/licences.md sbom.cdx.json "$stage/$name/"
 	pack "$stage" "$name" "$out/$name.tar.gz"
 	ls -l "$out/$name.tar.gz"
 }

@@ -20,7 +20,7 @@ func project(t *testing.T, w *world) string {
 	}
 	write(t, filepath.Join(dir, "Makefile"), "build:\n\tmkdir -p bin && cp "+os.Args[0]+" bin/torchlit\nsbom:\n\techo '{}' >sbom.cdx.json\n")
 	write(t, filepath.Join(dir, ".gitignore"), "/bin\n/.deps\n/release*\n/sbom.cdx.json\n")
-	for _, name := range []string{"models/cifar10-resnet18/config.json", "configs/train.yaml", "deploy/systemd/torchlit.service", "LICENSE", "README.md", "docs/licences.md"} {
+	for _, name := range []string{"models/cifar10-resnet18/config.json", "configs/train.yaml", "deploy/systemd/torchlit.service", "LICENSE", "README.md", "docs/source/licences.md"} {
 		write(t, filepath.Join(dir, name), name+"\n")
 	}
 	w.env = append(w.env, "GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.com",

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// AccessLog writes a line of JSON for each request, or for a sample of them. docs/observability.md lists the fields.
+// AccessLog writes a line of JSON for each request, or for a sample of them. docs/source/observability.md lists the fields.
 // Neither an image nor a key nor a query is ever in it. Many goroutines may use it at once.
 type AccessLog struct {
 	all, sample zapcore.Core

@@ -17,10 +17,10 @@ import (
 	"github.com/torchlit/torchlit/batching"
 )
 
-// pageExamples are the code blocks of docs/clients.md in one language, in order.
+// pageExamples are the code blocks of docs/source/clients.md in one language, in order.
 func pageExamples(t *testing.T, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "docs", "clients.md"))
+	text, err := os.ReadFile(filepath.Join("..", "docs", "source", "clients.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func pageExamples(t *testing.T, language string) []string {
 		out = append(out, string(m[1]))
 	}
 	if len(out) == 0 {
-		t.Fatalf("docs/clients.md has no %s", language)
+		t.Fatalf("docs/source/clients.md has no %s", language)
 	}
 	return out
 }
@@ -79,9 +79,9 @@ func (p *clientsPage) run(dir, program string, args ...string) string {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		if os.Getenv("TORCHLIT_REQUIRE_ALL") != "" {
-			p.t.Fatal("cannot test docs/clients.md: ", err)
+			p.t.Fatal("cannot test docs/source/clients.md: ", err)
 		}
-		p.t.Skip("docs/clients.md is not tested: ", err)
+		p.t.Skip("docs/source/clients.md is not tested: ", err)
 	}
 	cmd := exec.CommandContext(p.t.Context(), path, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CURL_HOME="+p.dir, "PYTHONWARNINGS=error")

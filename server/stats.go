@@ -9,7 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// statsView is what GET /v1/stats answers; docs/dashboard.md describes it. Times are milliseconds since 1970, by the server's
+// statsView is what GET /v1/stats answers; docs/source/dashboard.md describes it. Times are milliseconds since 1970, by the server's
 // clock.
 type statsView struct {
 	Now          int64             `json:"now"`

@@ -13,16 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every name that docs/torch.md gives for this package must exist.
+// Every name that docs/source/torch.md gives for this package must exist.
 func TestDocumentedNamesExist(t *testing.T) {
-	page, err := os.ReadFile("../docs/torch.md")
+	page, err := os.ReadFile("../docs/source/torch.md")
 	require.NoError(t, err)
 	exported := exportedNames(t)
 	found := regexp.MustCompile(`\b(?:torch|a|t|w|loss)\.([A-Z]\w*)`).FindAllStringSubmatch(string(page), -1)
 	require.Greater(t, len(found), 50)
 	for _, m := range found {
 		if !exported[m[1]] {
-			t.Errorf("docs/torch.md names %s, which package torch does not have", m[0])
+			t.Errorf("docs/source/torch.md names %s, which package torch does not have", m[0])
 		}
 	}
 }

@@ -158,7 +158,7 @@ func orNone(s *spread) string {
 	return s.String()
 }
 
-// markdown is the part of docs/benchmarks.md.
+// markdown is the part of docs/source/benchmarks.md.
 func (f *engineFigures) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s. %s.\n\n", f.Model, strings.Join(f.Versions, ", "))

@@ -167,7 +167,7 @@ func (f *compared) print() error {
 	return nil
 }
 
-// markdown is the part of docs/benchmarks.md.
+// markdown is the part of docs/source/benchmarks.md.
 func (f *compared) markdown(setup string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", origin(f.Turns[0].Result.Began, f.Turns[0].Result.Machine, commandLine()))

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&s.duration, "duration", 20*time.Second, "of one measurement")
 	flags.DurationVar(&s.warmup, "warmup", 5*time.Second, "before it")
 	flags.StringVar(&s.output, "json", "", "file for the figures")
-	flags.StringVar(&s.page, "page", "", "Markdown file with a place for the figures, such as docs/benchmarks.md")
+	flags.StringVar(&s.page, "page", "", "Markdown file with a place for the figures, such as docs/source/benchmarks.md")
 	serveArgs := flags.String("serve-args", "", "more arguments of torchlit serve, separated by spaces")
 	measure, err := command(args[0], s, flags)
 	if err != nil {

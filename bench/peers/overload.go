@@ -125,7 +125,7 @@ func (f *overloaded) print() error {
 	return nil
 }
 
-// markdown is the part of docs/benchmarks.md.
+// markdown is the part of docs/source/benchmarks.md.
 func (f *overloaded) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", origin(f.Capacities[0].Began, f.Capacities[0].Machine, commandLine()))

@@ -173,7 +173,7 @@ func (f *shared) print(out io.Writer) error {
 	return nil
 }
 
-// markdown is the part of docs/benchmarks.md.
+// markdown is the part of docs/source/benchmarks.md.
 func (f *shared) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n", f.Model, origin(f.Began, f.Machine, f.Command))

@@ -16,7 +16,7 @@ import (
 )
 
 // engineTurns is torchlit bench --engine --turns: engines that compute only when a program asks for it, so that it can measure this one
-// and others in short turns on one machine. docs/bench.md describes the lines.
+// and others in short turns on one machine. docs/source/bench.md describes the lines.
 type engineTurns struct {
 	dir     string
 	options predict.Options

@@ -16,7 +16,7 @@ func dataCommand() *cobra.Command {
 		Short: "Make data sets: of what a server has logged, or spoilt ones to test alarms with",
 		Long: `Make data sets for 'torchlit train' and 'torchlit eval': of the pictures that a server
 with --monitor has logged, or copies that are spoilt in a known measure, to test alarms
-with. See docs/retraining.md. 'make data' fetches CIFAR-10.`,
+with. See docs/source/retraining.md. 'make data' fetches CIFAR-10.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()

@@ -71,14 +71,14 @@ func alertRules(t *testing.T) (all []alertRule) {
 	return all
 }
 
-// TestAlertsHaveRunbooks: each alert has a section of docs/alerts.md, and a test.
+// TestAlertsHaveRunbooks: each alert has a section of docs/source/alerts.md, and a test.
 func TestAlertsHaveRunbooks(t *testing.T) {
-	runbook, err := os.ReadFile(filepath.Join("..", "..", "docs", "alerts.md"))
+	runbook, err := os.ReadFile(filepath.Join("..", "..", "docs", "source", "alerts.md"))
 	require.NoError(t, err)
 	tests, err := os.ReadFile(deployed("prometheus", "alerts_test.yml"))
 	require.NoError(t, err)
 	for _, r := range alertRules(t) {
-		assert.Equal(t, "https://github.com/torchlit/torchlit/blob/main/docs/alerts.md#"+strings.ToLower(r.Alert), r.Annotations["runbook_url"])
+		assert.Equal(t, "https://github.com/torchlit/torchlit/blob/main/docs/source/alerts.md#"+strings.ToLower(r.Alert), r.Annotations["runbook_url"])
 		assert.Contains(t, string(runbook), "\n## "+r.Alert+"\n")
 		assert.Regexp(t, `alertname: `+r.Alert+`\n +exp_alerts:`, string(tests), "no test expects this alert")
 		assert.Contains(t, []string{"page", "ticket"}, r.Labels["severity"], r.Alert)

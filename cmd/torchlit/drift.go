@@ -44,7 +44,7 @@ func driftCommand() *cobra.Command {
 		Long: `Compare images with the reference that 'torchlit export --reference' stored with a model: those
 of a folder, whatever its subfolders, or those that 'torchlit serve --monitor' answered. They are
 taken in windows, those of a folder in a fixed random order and those of a log in the order of time,
-and each window is tested. Several in a row that drift make an alarm. What the tests mean, and what to do, is in docs/drift.md.
+and each window is tested. Several in a row that drift make an alarm. What the tests mean, and what to do, is in docs/source/drift.md.
 
 With --exit-code the status is 3 when there is an alarm, or where there are too few windows for
 one, when the last window drifts.`,

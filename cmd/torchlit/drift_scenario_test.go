@@ -34,7 +34,7 @@ import (
 //   - TORCHLIT_CIFAR10 is a folder of test images of CIFAR-10, one subfolder a class, 5,000 or more;
 //   - TORCHLIT_PHOTOS is a folder of photos that show none of its classes, or hens and frogs.
 //
-// docs/drift.md has what came of them; make test-drift runs them.
+// docs/source/drift.md has what came of them; make test-drift runs them.
 //
 // The images are put into a fixed random order and halved: the bundled model's reference is made of one half, the other is traffic.
 const (

@@ -36,7 +36,7 @@ is written as DIR/index.html, beside its figures and numbers for other programs.
 With --compare, both models answer the same images, and it is told whether the new one
 may take the old one's place: on each --data it must not lose more than --max-loss, on
 each --gain it must be better, both by the lower end of the 95 % interval of the
-difference. It exits with 0 for yes, 3 for no. See docs/retraining.md.`,
+difference. It exits with 0 for yes, 3 for no. See docs/source/retraining.md.`,
 		Example: `  torchlit eval --data data/processed/cifar10/test
   torchlit eval --data photos/ --report reports/photos
   torchlit eval --model runs/2026-11-23/21-30-00/model --data photos/ --json

@@ -47,7 +47,7 @@ written. serve --precision auto relies on these figures.
 --reference DIR stores with the model what live traffic is compared with, to find drift and to
 estimate accuracy: what the model says of the images of DIR, one subfolder a class, which it
 was not trained on, and what those look like (drift.safetensors; 400 images at least, better
-some thousand). See docs/drift.md.
+some thousand). See docs/source/drift.md.
 
 --torchscript-check FILE runs the TorchScript module of FILE and the model on the same
 images and compares their logits, so that a client of the one may go over to the

@@ -16,7 +16,7 @@ import (
 	"github.com/torchlit/torchlit/torch/torchtest"
 )
 
-// TestInteropGRPCPage runs what docs/grpc.md shows.
+// TestInteropGRPCPage runs what docs/source/grpc.md shows.
 func TestInteropGRPCPage(t *testing.T) {
 	torchtest.Need(t)
 	python := interop.Python(t, interop.TritonClient...)

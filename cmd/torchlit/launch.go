@@ -23,7 +23,7 @@ kills them.
 
 On several machines, run launch on each with the same --nproc, --nnodes,
 --master-addr and --master-port, and its own --node-rank; the address is that of
-node 0. See docs/distributed.md.`,
+node 0. See docs/source/distributed.md.`,
 		Example: `  torchlit launch --nproc 2 -- train data.dir=data/processed/cifar10
   torchlit launch --nproc 8 --nnodes 2 --node-rank 1 --master-addr 10.0.0.5 --master-port 29500 -- train`,
 		RunE: func(cmd *cobra.Command, args []string) error {

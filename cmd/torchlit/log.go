@@ -72,7 +72,7 @@ func logCommand() *cobra.Command {
 		Use:   "log",
 		Short: "Look into the prediction log of 'serve --monitor', export it, label it, or delete from it",
 		Long: `Look into the prediction log of 'torchlit serve --monitor', export it, compare versions by it, label it,
-or delete from it. All of it works while a server writes to the log. See docs/monitoring.md.`,
+or delete from it. All of it works while a server writes to the log. See docs/source/monitoring.md.`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return place.find(cmd.Flags()) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -158,7 +158,7 @@ func logDeleteCommand(place *logPlace) *cobra.Command {
 		Use:   "delete REQUEST_ID…",
 		Short: "Delete all that is known of requests",
 		Long: `Delete the answers of requests from the log, with their labels, vectors and pictures, and
-overwrite them on the disk (in PostgreSQL: as the server does, see docs/monitoring.md). The
+overwrite them on the disk (in PostgreSQL: as the server does, see docs/source/monitoring.md). The
 results of drift tests that they were part of stay: they hold nothing of a single request.
 It exits with 1 when the log knows nothing of one of them.`,
 		Example: "  torchlit log delete 7d0c6b1e",

@@ -20,7 +20,7 @@ func logCompareCommand(place *logPlace) *cobra.Command {
 		Use:   "compare VERSION OTHER",
 		Short: "Compare two versions on the images that both answered",
 		Long: `Compare two versions of a model on the images that both answered, one of them as a shadow
-(see docs/repository.md): how often they agree, and where the true class is known, which of
+(see docs/source/repository.md): how often they agree, and where the true class is known, which of
 them was right. McNemar's test says how likely they would differ so much if they were equally good.`,
 		Example: "  torchlit log compare 1 2 --model cifar10-resnet18 --since 168h",
 		Args:    argsNamed("VERSION", "OTHER"),

@@ -149,7 +149,7 @@ func TestMonitorSettings(t *testing.T) {
 	require.ErrorContains(t, err, "--monitor-dir")
 }
 
-// TestLogMetrics: the metrics are those that docs/monitoring.md lists.
+// TestLogMetrics: the metrics are those that docs/source/monitoring.md lists.
 func TestLogMetrics(t *testing.T) {
 	s := defaultServeSettings()
 	s.Monitor, s.MonitorDir = true, t.TempDir()
@@ -161,7 +161,7 @@ func TestLogMetrics(t *testing.T) {
 	registerLogMetrics(r, nil)
 	families, err := r.Gather()
 	require.NoError(t, err)
-	page, err := os.ReadFile("../../docs/monitoring.md")
+	page, err := os.ReadFile("../../docs/source/monitoring.md")
 	require.NoError(t, err)
 	require.Len(t, families, 7)
 	for _, f := range families {

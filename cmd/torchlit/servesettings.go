@@ -72,7 +72,7 @@ type serveSettings struct {
 	WriteTimeout      time.Duration `yaml:"write_timeout" help:"how long a client may take to read a reply"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout" help:"close a connection on which nothing comes for so long"`
 
-	DecodeIsolation string        `yaml:"decode_isolation" group:"Decoding" help:"none, or process: decode images in processes that can do nothing else, so that a flaw in a decoder harms one request (Linux; see docs/isolation.md)"`
+	DecodeIsolation string        `yaml:"decode_isolation" group:"Decoding" help:"none, or process: decode images in processes that can do nothing else, so that a flaw in a decoder harms one request (Linux; see docs/source/isolation.md)"`
 	DecodeTimeout   time.Duration `yaml:"decode_timeout" help:"with --decode-isolation=process, how long the decoding of an image may take"`
 
 	DrainGrace   time.Duration `yaml:"drain_grace" group:"Start and stop" help:"after SIGTERM, how long to go on serving while not ready"`
@@ -87,7 +87,7 @@ type serveSettings struct {
 	TraceRatio        float64 `yaml:"trace_ratio" help:"share of the requests to trace, of those whose caller has not decided; OTEL_TRACES_SAMPLER wins"`
 	PprofAddr         string  `yaml:"pprof_addr" help:"address that serves Go's profiles under /debug/pprof/, such as localhost:6060; without it there are none"`
 
-	Monitor         bool          `yaml:"monitor" group:"Prediction log" help:"keep a log of answers, without pictures, and take feedback; it holds personal data, see docs/monitoring.md"`
+	Monitor         bool          `yaml:"monitor" group:"Prediction log" help:"keep a log of answers, without pictures, and take feedback; it holds personal data, see docs/source/monitoring.md"`
 	MonitorDir      string        `yaml:"monitor_dir" help:"folder of the prediction log"`
 	MonitorDSN      string        `yaml:"monitor_dsn" help:"keep the prediction log in this PostgreSQL database instead, which several servers may share: postgres://user:password@host/database; TORCHLIT_SERVER_MONITOR_DSN shows the password to fewer"`
 	MonitorSample   float64       `yaml:"monitor_sample" help:"share of the answers that are logged"`
@@ -96,7 +96,7 @@ type serveSettings struct {
 	MonitorMaxAge   time.Duration `yaml:"monitor_max_age" help:"delete what was logged after this time; 0 for no bound"`
 	MonitorMaxBytes int           `yaml:"monitor_max_bytes" help:"delete the oldest answers when the log takes so many bytes; 0 for no bound"`
 
-	DriftWindow   int           `yaml:"drift_window" group:"Drift, with --monitor" help:"answers that are tested for drift together, 200 at least; see docs/drift.md"`
+	DriftWindow   int           `yaml:"drift_window" group:"Drift, with --monitor" help:"answers that are tested for drift together, 200 at least; see docs/source/drift.md"`
 	DriftInRow    int           `yaml:"drift_in_row" help:"windows in a row that must drift before there is an alarm, and must not before it is cleared"`
 	DriftInterval time.Duration `yaml:"drift_interval" help:"time between looks at the log; a version that answers more than a window in it has a part of its answers tested"`
 	DriftAlpha    float64       `yaml:"drift_alpha" help:"how often a window may drift by chance"`

@@ -28,7 +28,7 @@ train/<class>/ and test/<class>/.
 Settings come from configs/train.yaml and the files that it chooses from the groups
 beside it. key=value changes one, group=option chooses another file, and
 --multirun a=1,2 b=x,y runs every combination, one after the other, in
-multirun/<date>/<time>/<n>. All of hydra's grammar is there: see docs/config.md.
+multirun/<date>/<time>/<n>. All of hydra's grammar is there: see docs/source/config.md.
 
 The run folder (runs/<date>/<time>, or output_dir) receives .hydra/ with the settings,
 metrics.csv, checkpoints/ and, at the end, model/, which 'torchlit serve --models'

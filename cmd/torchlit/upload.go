@@ -16,7 +16,7 @@ func uploadCommand() *cobra.Command {
 		Short: "Send what the tracking servers of runs have not received",
 		Long: `Send what the tracking servers of runs have not received: a server that was down,
 or a run that was killed, leaves records in the run's folder. What has arrived is not
-sent twice. W&B has a command of its own, wandb sync. See docs/tracking.md.`,
+sent twice. W&B has a command of its own, wandb sync. See docs/source/tracking.md.`,
 		Example: `  torchlit upload runs/2026-11-23/21-30-00
   torchlit upload runs/2026-11-23/*`,
 		RunE: func(cmd *cobra.Command, runs []string) error {

@@ -21,7 +21,7 @@ import (
 // examples are the code blocks of a page in one language, in order.
 func examples(t *testing.T, page, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", page))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "source", page))
 	require.NoError(t, err)
 	var out []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(text, -1) {
@@ -31,7 +31,7 @@ func examples(t *testing.T, page, language string) []string {
 	return out
 }
 
-// TestInteropV2Page runs what docs/v2.md shows, and holds the answers against those of /v1/classify.
+// TestInteropV2Page runs what docs/source/v2.md shows, and holds the answers against those of /v1/classify.
 func TestInteropV2Page(t *testing.T) {
 	torchtest.Need(t)
 	python := interop.Python(t, interop.TritonClient...)

@@ -170,9 +170,9 @@ func FuzzPolicy(f *testing.F) {
 	})
 }
 
-// TestPageNamesEveryKey: docs/augment.md is complete.
+// TestPageNamesEveryKey: docs/source/augment.md is complete.
 func TestPageNamesEveryKey(t *testing.T) {
-	page, err := os.ReadFile("../../docs/augment.md")
+	page, err := os.ReadFile("../../docs/source/augment.md")
 	require.NoError(t, err)
 	config := reflect.TypeFor[Config]()
 	for i := range config.NumField() {

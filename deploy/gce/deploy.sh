@@ -53,4 +53,4 @@ update "$before" || {
 	cat "$errors" >&2
 	fail "the way back to $before failed as well: look at 'gcloud compute instance-groups managed list-errors $servers --region=$REGION --project=$PROJECT', then deploy.sh --to $before"
 }
-fail "$TEMPLATE was rolled back, $before serves: read the log of a server of $TEMPLATE (docs/gcp.md, When something is wrong), correct the image, deploy again"
+fail "$TEMPLATE was rolled back, $before serves: read the log of a server of $TEMPLATE (docs/source/gcp.md, When something is wrong), correct the image, deploy again"

@@ -77,13 +77,13 @@ explain() {
 	elif grep -qiE 'billing' "$errors"; then
 		advice="link a billing account: gcloud billing projects link $PROJECT --billing-account=..."
 	elif grep -qiE 'quota' "$errors"; then
-		advice="ask for more quota (docs/gcp.md, Quotas), or set GPU, REGION and ZONES to what you have"
+		advice="ask for more quota (docs/source/gcp.md, Quotas), or set GPU, REGION and ZONES to what you have"
 	elif grep -qiE 'ZONE_RESOURCE_POOL_EXHAUSTED|enough resources|stockout' "$errors"; then
 		advice="set ZONES to other zones, SPOT or GPU to another kind, or try again later"
 	elif grep -qiE 'PERMISSION_DENIED|does not have permission|Required .* permission|\b403\b' "$errors"; then
-		advice="ask the project's owner for the role that docs/gcp.md lists under Permissions"
+		advice="ask the project's owner for the role that docs/source/gcp.md lists under Permissions"
 	elif absent; then
-		advice="run the scripts that come before this one (docs/gcp.md, In which order)"
+		advice="run the scripts that come before this one (docs/source/gcp.md, In which order)"
 	fi
 	fail "'$(show "${@:1:4}") ...' failed: $advice"
 }

@@ -3,7 +3,7 @@
 #
 #	PROJECT=my-project GITHUB_REPOSITORY=owner/name deploy/gce/project.sh [--dry-run] [--settings FILE]
 #
-# The project must exist and have a billing account. What exists already is left. docs/gcp.md tells the rest.
+# The project must exist and have a billing account. What exists already is left. docs/source/gcp.md tells the rest.
 . "$(dirname "$0")/lib.sh"
 start "$@"
 nothing_more

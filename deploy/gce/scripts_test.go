@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// acts is what docs/gcp.md does with an empty project, in its order.
+// acts is what docs/source/gcp.md does with an empty project, in its order.
 var acts = [][]string{{"project.sh"}, {"bucket.sh"}, {"registry.sh"}, {"run.sh"}, {"group.sh"}, {"balancer.sh"}, {"deploy.sh", "registry/torchlit:2"},
 	{"train.sh", "--run", "first", "optim.lr=0.1"}}
 
@@ -192,7 +192,7 @@ func TestUsage(t *testing.T) {
 	b := newBench(t, "gcloud")
 	scripts, err := filepath.Glob("*.sh")
 	require.NoError(t, err)
-	page, err := os.ReadFile("../../docs/gcp.md")
+	page, err := os.ReadFile("../../docs/source/gcp.md")
 	require.NoError(t, err)
 	for _, name := range scripts {
 		if name == "lib.sh" || name == "settings.sh" {
@@ -205,7 +205,7 @@ func TestUsage(t *testing.T) {
 		_, errs, status := b.run(name, "--dry-run", "--nonsense", "extra", "more")
 		assert.Equal(t, 1, status, name)
 		assert.Contains(t, errs, "--help", name)
-		assert.Contains(t, string(page), name, "docs/gcp.md does not tell of it")
+		assert.Contains(t, string(page), name, "docs/source/gcp.md does not tell of it")
 	}
 	assert.Empty(t, b.log())
 }

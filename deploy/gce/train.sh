@@ -77,7 +77,7 @@ else
 	if ! have "the source of the run" storage objects describe "$remote/source.tar.gz" --format='value(name)'; then
 		top=$(git -C "$gce" rev-parse --show-toplevel)
 		if [ -n "$TRAIN_DATA" ] && ! git -C "$top" ls-files --error-unmatch dvc.lock >/dev/null 2>&1 && [ -z "$(git -C "$top" ls-files '*.dvc')" ]; then
-			fail "git has neither dvc.lock nor a .dvc file, so there is nothing to pull: 'dvc repro data' or 'dvc add', 'dvc push' and commit (docs/dvc.md), or TRAIN_DATA="
+			fail "git has neither dvc.lock nor a .dvc file, so there is nothing to pull: 'dvc repro data' or 'dvc add', 'dvc push' and commit (docs/source/dvc.md), or TRAIN_DATA="
 		fi
 		source=$(mktemp)
 		trap 'rm -f "$errors" "$answer" "$source"' EXIT

@@ -1,6 +1,6 @@
 // Command flamegraph draws a CPU profile as a flame graph, in one SVG file that needs no script:
 //
-//	go run ./tools/flamegraph -o docs/profile.svg cpu.pprof
+//	go run ./tools/flamegraph -o docs/source/profile.svg cpu.pprof
 //
 // Each box is a function; its width is its share of the samples, what lies on it is what it called. Boxes are in the order of the names,
 // not of time. What is called through cgo has no Go functions: it counts as the box that calls C. `make profile` runs a server under

@@ -1,5 +1,5 @@
 // Command licences writes the licences of everything that ends in the binary to
-// docs/licences.md, between its two marks, and fails when one of them is not known or not
+// docs/source/licences.md, between its two marks, and fails when one of them is not known or not
 // allowed. It runs at the root of the repository.
 package main
 
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	page   = "docs/licences.md"
+	page   = "docs/source/licences.md"
 	binary = "./cmd/torchlit"
 
 	begin = "<!-- modules: written by make licences -->\n"

@@ -4,8 +4,8 @@
 // browser's console says; a page says nothing when all is well.
 //
 //	bin/torchlit serve &
-//	go run ./tools/screenshot -out docs/page.png photo.jpg another.jpg
-//	go run ./tools/screenshot -url http://localhost:8080/dashboard -ready '#tiles div' -wait 60s -out docs/dashboard.png
+//	go run ./tools/screenshot -out docs/source/page.png photo.jpg another.jpg
+//	go run ./tools/screenshot -url http://localhost:8080/dashboard -ready '#tiles div' -wait 60s -out docs/source/dashboard.png
 package main
 
 import (

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// machines are those of docs/batching.md.
+// machines are those of docs/source/batching.md.
 var machines = []struct {
 	name, title string
 	setup       setup
@@ -24,7 +24,7 @@ var machines = []struct {
 var shapes = []string{"poisson", "bursty", "diurnal", "recorded"}
 
 const (
-	page   = "docs/batching.md"
+	page   = "docs/source/batching.md"
 	begins = "<!-- begin: batchsim -docs -->\n"
 	ends   = "<!-- end -->\n"
 )
@@ -43,7 +43,7 @@ func writeDocs() error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile("docs/batching-"+m.name+".svg", svg, 0o644); err != nil {
+		if err := os.WriteFile("docs/source/batching-"+m.name+".svg", svg, 0o644); err != nil {
 			return err
 		}
 		if err := writeTable(&table, m.title, m.setup); err != nil {

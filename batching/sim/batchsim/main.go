@@ -3,7 +3,7 @@
 //	go run ./batching/sim/batchsim -costs batching/sim/testdata/cpu.csv -trace batching/sim/testdata/bursty.csv -deadline 1s
 //	go run ./batching/sim/batchsim -record access.log > mine.csv    make a trace of a server's access log
 //	go run ./batching/sim/batchsim -traces                          make the drawn traces in testdata anew
-//	go run ./batching/sim/batchsim -docs                            make the figures and the table of docs/batching.md anew
+//	go run ./batching/sim/batchsim -docs                            make the figures and the table of docs/source/batching.md anew
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(args []string) error {
 	flags.Float64Var(&s.noise, "noise", 0.03, "spread of run times, as a share of them")
 	record := flags.String("record", "", "print a trace made of this access log, and do nothing else")
 	traces := flags.Bool("traces", false, "write the drawn traces to "+testdata+", and do nothing else")
-	docs := flags.Bool("docs", false, "write the figures and the table of docs/batching.md, and do nothing else")
+	docs := flags.Bool("docs", false, "write the figures and the table of docs/source/batching.md, and do nothing else")
 	flags.Parse(args)
 	switch {
 	case *record != "":

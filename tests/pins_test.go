@@ -1,4 +1,4 @@
-package torchlit
+package tests
 
 import (
 	"go/ast"

@@ -1,4 +1,4 @@
-package torchlit
+package tests
 
 import (
 	"fmt"
@@ -204,7 +204,7 @@ func TestWorkflows(t *testing.T) {
 	}
 }
 
-// TestWorkflowVariables: who sets up a fork finds in docs/ci-cd.md each variable that a workflow asks for, and no other; and what is
+// TestWorkflowVariables: who sets up a fork finds in docs/source/ci-cd.md each variable that a workflow asks for, and no other; and what is
 // handed to the scripts of deploy/gce is a setting that they know.
 func TestWorkflowVariables(t *testing.T) {
 	asked, settings := map[string]bool{}, map[string]bool{}
@@ -218,7 +218,7 @@ func TestWorkflowVariables(t *testing.T) {
 			for _, m := range regexp.MustCompile(`(?m)^ +([A-Z_]+): \$\{\{[^}]*vars\.[A-Z_]+[^}]*\}\}$`).FindAllStringSubmatch(f.text, -1) {
 				settings[m[1]] = true
 			}
-		case f.name == "docs/ci-cd.md":
+		case f.name == "docs/source/ci-cd.md":
 			page = f.text
 		case f.name == "deploy/gce/settings.sh":
 			known = f.text
@@ -230,12 +230,12 @@ func TestWorkflowVariables(t *testing.T) {
 	}
 	for name := range asked {
 		if !told[name] {
-			t.Errorf("docs/ci-cd.md does not tell of the variable %s", name)
+			t.Errorf("docs/source/ci-cd.md does not tell of the variable %s", name)
 		}
 	}
 	for name := range told {
 		if !asked[name] {
-			t.Errorf("docs/ci-cd.md tells of the variable %s, which no workflow asks for", name)
+			t.Errorf("docs/source/ci-cd.md tells of the variable %s, which no workflow asks for", name)
 		}
 	}
 	if len(asked) < 10 || len(settings) < 10 {

@@ -1,4 +1,4 @@
-package torchlit
+package tests
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ var parsed = sync.OnceValues(func() ([]*pkg, error) {
 	byDir := map[string]*pkg{}
 	err := walk(func(name string, _ fs.DirEntry) error {
 		dir := path.Dir(name)
-		if path.Ext(name) != ".go" || dir == "." || strings.Contains("/"+name, "/testdata/") {
+		if path.Ext(name) != ".go" || strings.Contains("/"+name, "/testdata/") {
 			return nil
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(name), nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -50,7 +50,7 @@ var parsed = sync.OnceValues(func() ([]*pkg, error) {
 	return all, err
 })
 
-// packages returns all packages of the repository but the one at its root.
+// packages returns all packages of the repository.
 func packages(t *testing.T) []*pkg {
 	t.Helper()
 	all, err := parsed()

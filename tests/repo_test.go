@@ -1,6 +1,6 @@
-// Package torchlit has no code of its own: the rooms are the folders beside this file.
-// Its tests check the manners of the whole repository, and say why each one exists.
-package torchlit
+// Package tests has the tests of the repository as a whole; those of a package lie beside its code.
+// They check its manners, and say why each one exists.
+package tests
 
 import (
 	"go/ast"
@@ -31,6 +31,7 @@ var rooms = map[string]room{
 	"examples": {may: []string{"torch", "dataset/fetch"}, libraries: none,
 		why: "examples show torch/ as its users see it: what they do, a program elsewhere can do; only a download is borrowed"},
 	"tools":   {may: []string{"dataset"}, why: "tools run before anything is built, so they need no libtorch"},
+	"tests":   {may: none, libraries: none, why: "it reads the repository, and calls nothing of it"},
 	"scripts": {may: none, libraries: none, why: "scripts run where nothing is built; the Go beside them tests them"},
 	"deploy": {may: none, libraries: none,
 		why: "what is deployed is scripts and settings; the tests run them with stand-ins and need nothing of the program"},
@@ -288,7 +289,7 @@ var words = []struct {
 
 func TestWords(t *testing.T) {
 	for _, f := range textFiles(t) {
-		if f.name == "repo_test.go" || f.name == "go.sum" || f.name == ".git" || strings.Contains(f.name, "testdata/") {
+		if f.name == "tests/repo_test.go" || f.name == "go.sum" || f.name == ".git" || strings.Contains(f.name, "testdata/") {
 			continue
 		}
 		for _, w := range words {
