@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "$(id -u)" != 0 ] || [[ ${1:-} == -* ]] || (($# > 1)); then
-	sed -n 's/^# \{0,1\}//; 2,/^[^#]/p' "$0" | sed '/^set /,$d' >&2
+	awk 'NR > 1 && !/^#/ {exit} NR > 1 {sub(/^# ?/, ""); print}' "$0" >&2
 	exit 2
 fi
 for tool in debootstrap git go unshare; do

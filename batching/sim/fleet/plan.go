@@ -39,7 +39,7 @@ func PlanFor(n Node, d Demand) (Plan, error) {
 	}
 	lone := time.Duration(float64(n.Costs.Of(1)) * (1 + holds*n.Noise))
 	if d.P99 < lone || d.Deadline < d.P99 {
-		return Plan{}, fmt.Errorf("cannot plan for a p99 of %s: a lone image takes up to %s, and the deadline is %s", d.P99, lone, d.Deadline)
+		return Plan{}, fmt.Errorf("cannot plan for a p99 of %s: a lone image takes up to %s, and the deadline is %s: ask for a p99 between these", d.P99, lone, d.Deadline)
 	}
 	play := func(nodes int) *Outcome {
 		lasts := time.Duration(planned / d.Rate * float64(time.Second))
@@ -55,7 +55,7 @@ func PlanFor(n Node, d Demand) (Plan, error) {
 	best := play(nodes)
 	for step := 1; best.Within(d.P99) < 0.99; step *= 2 {
 		if nodes == most {
-			return Plan{}, fmt.Errorf("cannot plan for a p99 of %s: %d nodes, which are %d times what the rate alone takes, do not keep it", d.P99, most, mostOf)
+			return Plan{}, fmt.Errorf("cannot plan for a p99 of %s: %d nodes, which are %d times what the rate alone takes, do not keep it; ask for a longer one", d.P99, most, mostOf)
 		}
 		few, nodes = nodes, min(nodes+step, most)
 		best = play(nodes)
