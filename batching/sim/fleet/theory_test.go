@@ -1,3 +1,7 @@
+//go:build !race
+
+// Millions of requests, all in one goroutine: the race detector has nothing to see here.
+
 package fleet
 
 import (
