@@ -55,7 +55,8 @@ func HPA(m Metric, target float64, least, most int) *Scaler {
 }
 
 // GroupOfVMs is a managed instance group of Google Cloud as deploy/gce/group.sh sets it up: a metric written every half minute, ten
-// minutes before it takes away, one at a time in ten minutes. The minute until a figure can be used is assumed.
+// minutes before it takes away, one at a time in ten minutes. The minute until a figure can be used is assumed; the cool-down period, in
+// which figures of young machines are left out, is taken to be as long as their start.
 func GroupOfVMs(m Metric, target float64, least, most int) *Scaler {
 	return &Scaler{
 		Name: "instance group", Metric: m, Target: target, Min: least, Max: most, Every: 30 * time.Second, Scrape: 30 * time.Second, Delay: time.Minute,

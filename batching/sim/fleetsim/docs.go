@@ -109,7 +109,7 @@ func planTable(out *bytes.Buffer) error {
 	targets := []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond}
 	fmt.Fprint(out, "| precision | images/s |")
 	for _, p99 := range targets {
-		fmt.Fprintf(out, " nodes for a p99 of %s | of capacity | by the rule |", p99)
+		fmt.Fprintf(out, " nodes for a p99 of %s | of capacity | by the rule |", milliseconds(p99))
 	}
 	fmt.Fprintln(out, " node-hours a million images |\n| --- | ---: |"+strings.Repeat(" ---: |", 3*len(targets)+1))
 	for i, m := range measured {
