@@ -134,6 +134,10 @@ lint-workflows: go ## the workflows of GitHub by actionlint and zizmor
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
 	tools/workflows/zizmor.sh
 
+.PHONY: test-newcomer
+test-newcomer: ## README's commands and curl lines in a bare Debian (root, debootstrap; TESTS=none: without 'make test'; PORT=18080)
+	TESTS='$(or $(TESTS),all)' PORT='$(or $(PORT),8080)' scripts/newcomer.sh
+
 .PHONY: audit
 audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)
 	@GO='$(GO)' VULNDB='$(VULNDB)' tools/audit/audit.sh
@@ -175,6 +179,13 @@ bench-server: build ## the server against its own bare engine (PHOTOS=folder, AR
 profile: build ## where a request's time goes, as docs/source/profile.svg (PHOTOS=folder, ARGS="--model folder")
 	$(GO) run ./bench/peers profile --profile .deps/cpu.pprof --duration 15s $(if $(PHOTOS),--images '$(PHOTOS)') $(ARGS)
 	$(GO) run ./tools/flamegraph -o docs/source/profile.svg -title 'torchlit serve, JPEG in, labels out' .deps/cpu.pprof
+
+# No measurement: the same numbers give the same bytes. What is measured is written by the targets above.
+.PHONY: figures
+figures: go ## every figure of reports/figures and of the simulations' pages, from committed numbers
+	$(GO) run ./batching/sim/batchsim -docs
+	$(GO) run ./batching/sim/fleetsim --docs
+	$(GO) run ./report/figures
 
 .PHONY: soak
 soak: build ## long tests for leaks and drift (build tag soak; SOAK=TestSoakServer: one of them, see docs/source/soak.md)

@@ -46,7 +46,7 @@ func TrainingCurves(metricsCSV, dir string) error {
 	if err != nil {
 		return fmt.Errorf("cannot draw training curves of %q: %w", metricsCSV, err)
 	}
-	fig, err := trainingFigure(metrics)
+	fig, err := trainingFigure(metrics, "step")
 	if err != nil {
 		return fmt.Errorf("cannot draw training curves of %q: %w", metricsCSV, err)
 	}
@@ -132,7 +132,8 @@ const (
 	panelHeight vg.Length = 190
 )
 
-func trainingFigure(metrics []metric) (figure, error) {
+// trainingFigure draws metrics over what axis counts.
+func trainingFigure(metrics []metric, axis string) (figure, error) {
 	shown := sortIntoPanels(slices.Clone(metrics))
 	if len(shown) == 0 {
 		return figure{}, errors.New("it has no loss, accuracy, learning rate or throughput")
@@ -146,7 +147,7 @@ func trainingFigure(metrics []metric) (figure, error) {
 		draw: func(c draw.Canvas) {
 			for i, p := range shown {
 				x, y := vg.Length(i%columns), vg.Length(i/columns)
-				p.figure().render(sub(c, x*(panelWidth+20), y*(panelHeight+12), panelWidth, panelHeight), false)
+				p.figure(axis).render(sub(c, x*(panelWidth+20), y*(panelHeight+12), panelWidth, panelHeight), false)
 			}
 		},
 	}, nil
@@ -160,7 +161,7 @@ func sub(c draw.Canvas, left, top, width, height vg.Length) draw.Canvas {
 
 // figure draws the panel. Long noisy lines are shown faintly under their running
 // mean.
-func (p panel) figure() figure {
+func (p panel) figure(axis string) figure {
 	f := figure{width: panelWidth, height: panelHeight}
 	for i, m := range p.metrics {
 		f.legend = append(f.legend, entry{shorten(strings.ReplaceAll(m.name, "_", " "), 2*labelLetters), lineStyle(i)})
@@ -168,7 +169,7 @@ func (p panel) figure() figure {
 	f.height -= vg.Length(len(f.legendRows())) * legendHeight
 	f.draw = func(c draw.Canvas) {
 		label := p.title
-		pl := newPlot("step", label)
+		pl := newPlot(axis, label)
 		for i, m := range p.metrics {
 			style := lineStyle(i)
 			if noisy(m.value) {

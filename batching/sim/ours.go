@@ -40,7 +40,11 @@ func (p Ours) Serve(m Machine, l Load) Outcome {
 	var wg sync.WaitGroup
 	begin := time.Now()
 	for i, at := range l.Arrivals {
-		time.Sleep(at - time.Since(begin))
+		if wait := at - time.Since(begin); wait > 0 || i == 0 {
+			time.Sleep(wait)
+		} else {
+			time.Sleep(time.Nanosecond) // Of two that come at once the first is in the line before the second comes, so each run has the same order.
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), l.Deadline)
 		wg.Go(func() {
 			defer cancel()

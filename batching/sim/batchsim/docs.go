@@ -24,13 +24,14 @@ var machines = []struct {
 var shapes = []string{"poisson", "bursty", "diurnal", "recorded"}
 
 const (
-	page   = "docs/source/batching.md"
+	folder = "docs/source"
+	page   = "batching.md"
 	begins = "<!-- begin: batchsim -docs -->\n"
 	ends   = "<!-- end -->\n"
 )
 
-// writeDocs draws a figure for each machine under Poisson arrivals, and puts a table of all traces into the page.
-func writeDocs() error {
+// writeDocs draws a figure for each machine under Poisson arrivals, and puts a table of all traces into the page, which is in dir.
+func writeDocs(dir string) error {
 	var table bytes.Buffer
 	for _, m := range machines {
 		m.setup.trace = filepath.Join(testdata, "poisson.csv")
@@ -43,14 +44,14 @@ func writeDocs() error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile("docs/source/batching-"+m.name+".svg", svg, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "batching-"+m.name+".svg"), svg, 0o644); err != nil {
 			return err
 		}
 		if err := writeTable(&table, m.title, m.setup); err != nil {
 			return err
 		}
 	}
-	old, err := os.ReadFile(page)
+	old, err := os.ReadFile(filepath.Join(dir, page))
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func writeDocs() error {
 	if !ok || !ok2 {
 		return errors.New("cannot find the place of the table in " + page)
 	}
-	return os.WriteFile(page, []byte(before+begins+table.String()+ends+after), 0o644)
+	return os.WriteFile(filepath.Join(dir, page), []byte(before+begins+table.String()+ends+after), 0o644)
 }
 
 // writeTable writes what each policy does with each trace, at half the capacity and at twice.

@@ -56,7 +56,7 @@ func run(args []string) error {
 	case *traces:
 		return writeTraces()
 	case *docs:
-		return writeDocs()
+		return writeDocs(folder)
 	case s.costs == "" || s.trace == "":
 		return errors.New("-costs and -trace are needed; see -help")
 	}
