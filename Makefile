@@ -194,6 +194,16 @@ image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchli
 test-image-cpu: image-cpu ## run that image with no rights at all, classify a photo, stop it (PHOTO=file)
 	docker/test.sh '$(or $(TAG),torchlit:cpu)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
 
+##@ Documentation
+
+.PHONY: docs
+docs: ## build the site of docs/source into site/, strictly (docs/mkdocs.yml)
+	tools/docs.sh build --strict
+
+.PHONY: docs-serve
+docs-serve: ## show it on http://localhost:8000, and again when a page is saved (ARGS="-a localhost:9000")
+	tools/docs.sh serve $(ARGS)
+
 ##@ Housekeeping
 
 .PHONY: clean
