@@ -200,6 +200,10 @@ test-image-cpu: image-cpu ## run that image with no rights at all, classify a ph
 docs: ## build the site of docs/source into site/, strictly (docs/mkdocs.yml)
 	tools/docs.sh build --strict
 
+.PHONY: reference
+reference: build ## write docs/source/reference: command line, settings, HTTP API and metrics, as the program has them
+	$(GO) test ./cmd/torchlit -run '^TestReference$$' -count=1 -write-reference
+
 .PHONY: docs-serve
 docs-serve: ## show it on http://localhost:8000, and again when a page is saved (ARGS="-a localhost:9000")
 	tools/docs.sh serve $(ARGS)
