@@ -15,7 +15,7 @@ if [ ! -e "$venv/installed" ]; then
 	fi
 	mkdir -p .deps
 	python3 -m venv --clear "$venv"
-	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --requirement=/dev/stdin <<<"$wanted"
+	<<<"$wanted" "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --requirement=/dev/stdin
 	touch "$venv/installed"
 fi
 # The theme is maintained until May 2027; what it says about that at each start is known.
