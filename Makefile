@@ -208,6 +208,10 @@ reference: build ## write docs/source/reference: command line, settings, HTTP AP
 docs-serve: ## show it on http://localhost:8000, and again when a page is saved (ARGS="-a localhost:9000")
 	tools/docs.sh serve $(ARGS)
 
+.PHONY: screenshots
+screenshots: build ## make the pictures of the pages in docs/source (CIFAR10=folder of its test images, PHOTOS="files to drop")
+	CIFAR10='$(abspath $(or $(CIFAR10),data/processed/cifar10/test))' PHOTOS='$(PHOTOS)' tools/screenshots.sh
+
 ##@ Housekeeping
 
 .PHONY: clean

@@ -2,7 +2,8 @@
 
 A link that leaves docs/source, as ../../server/openapi, becomes one to that file or folder in the repository on GitHub. One to
 what the repository does not have, and a page that would fetch anything from elsewhere, are warnings, which fail a strict build.
-Diagrams are put into their pages, where they follow the page's light and dark."""
+Diagrams are put into their pages, where they follow the page's light and dark, and a picture X.png beside which X-dark.png lies
+is shown as that one by night."""
 
 import logging
 import pathlib
@@ -19,6 +20,8 @@ LINK = re.compile(r"(\]\()(\.\./[^)\s#]*)(#[^)\s]*)?(\))")
 LOADED = re.compile(r"""<(?:script|img|iframe|link|source|video|audio|embed|object)\b[^>]*?\b(?:src|href|data)=["']?(?:https?:)?//[^>]*>""", re.I)
 HARMLESS = re.compile(r"""<link\b[^>]*\brel=["']?(?:canonical|prev|next|alternate)\b""", re.I)
 DIAGRAM = re.compile(r'<img alt="([^"]*)" src="[^"]*diagrams/([a-z-]+\.svg)"\s*/?>')
+
+PICTURE = re.compile(r'<img alt="([^"]*)" src="([^"]*/)?([a-z-]+)\.png"\s*/?>')
 
 tree = set()
 
@@ -63,13 +66,20 @@ def on_page_markdown(markdown, page, config, **_):
 
 
 def on_page_content(html, page, **_):
-    """Puts diagrams into the page in the place of a picture."""
+    """Puts diagrams into the page in the place of a picture, and pictures that have one beside that for the night."""
 
     def inline(picture):
         svg = (ROOT / PAGES / "diagrams" / picture[2]).read_text(encoding="utf-8")
         return f'<div class="wide" tabindex="0">{svg.strip()}</div>'
 
-    return DIAGRAM.sub(inline, html)
+    def both(picture):
+        alt, folder, name = picture.groups()
+        if not (ROOT / PAGES / f"{name}-dark.png").exists():
+            return picture[0]
+        one = '<img alt="{}" src="{}{}.png#only-{}" loading="lazy">'.format
+        return one(alt, folder or "", name, "light") + one(alt, folder or "", f"{name}-dark", "dark")
+
+    return PICTURE.sub(both, DIAGRAM.sub(inline, html))
 
 
 def on_post_page(output, page, **_):

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Publishes the site of docs/source: pages.sh [REMOTE]. It is built strictly and pushed as the one commit of the branch gh-pages, which GitHub Pages
+# serves. GH_TOKEN, if it is set, signs in to github.com for this push and is left nowhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+remote=${1:-origin}
+if [ -n "${GH_TOKEN:-}" ]; then
+	# git runs this text when it is asked for a password: the token is in no argument and in no file.
+	# shellcheck disable=SC2016
+	export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=credential.https://github.com.helper \
+		GIT_CONFIG_VALUE_0='!f() { echo username=x-access-token; echo "password=$GH_TOKEN"; }; f'
+fi
+exec tools/docs.sh gh-deploy --strict --force --no-history --remote-name "$remote" --message "The site of $(git rev-parse HEAD)"
