@@ -23,6 +23,9 @@ DIAGRAM = re.compile(r'<img alt="([^"]*)" src="[^"]*diagrams/([a-z-]+\.svg)"\s*/
 
 PICTURE = re.compile(r'<img alt="([^"]*)" src="([^"]*/)?([a-z-]+)\.png"\s*/?>')
 
+# Pages whose tables want the room of both margins.
+WIDE = ("comparison.md",)
+
 tree = set()
 
 
@@ -41,6 +44,8 @@ def on_config(config):
 def on_page_markdown(markdown, page, config, **_):
     """Points links that leave docs/source at the repository."""
     folder = posixpath.join(PAGES, posixpath.dirname(page.file.src_uri))
+    if page.file.src_uri in WIDE:
+        page.meta["hide"] = ["navigation", "toc"]
 
     def outside(link):
         target = posixpath.normpath(posixpath.join(folder, link[2]))

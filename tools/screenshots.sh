@@ -32,7 +32,7 @@ both() {
 for image in "$CIFAR10"/cat/*0[0-9].*; do curl -sf --data-binary "@$image" "$url/v1/classify" >/dev/null; done # so that the times are usual ones
 both page -url "$url" "${photos[@]}"
 both docs -url "$url/docs" -ready '#operations details' \
-	-script 'document.querySelector("#operations details").open = true; document.querySelectorAll("#operations article").forEach((e, i) => { e.hidden = i > 0; }); 0'
+	-script 'document.querySelector("#operations details").open = true; document.querySelectorAll("#operations article, #operations section:not(:first-child)").forEach((e, i) => { e.hidden = i > 0; }); 0'
 
 # load FOLDER SECONDS: sends what is in it, thirty a second.
 load() { bin/torchlit bench --url "$url" --images "$1" --rate 30 --duration "$2s" --json >/dev/null; }
