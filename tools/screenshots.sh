@@ -29,7 +29,7 @@ both() {
 	"$work/screenshot" -dark -out "$out/$name-dark.png" "$@"
 }
 
-for image in "$CIFAR10"/cat/*0[0-9].*; do curl -sf --data-binary "@$image" "$url/v1/classify" >/dev/null; done # so that the times are usual ones
+for image in "$CIFAR10"/*/*00.*; do curl -sf --data-binary "@$image" "$url/v1/classify" >/dev/null; done # so that the times are usual ones
 both page -url "$url" "${photos[@]}"
 both docs -url "$url/docs" -ready '#operations details' \
 	-script 'document.querySelector("#operations details").open = true; document.querySelectorAll("#operations article, #operations section:not(:first-child)").forEach((e, i) => { e.hidden = i > 0; }); 0'
