@@ -59,6 +59,7 @@ func (d *openAPI) operation(method, path string, item, op node) {
 		summary += "."
 	}
 	d.paragraph("**" + summary + "**")
+	d.paragraph(who(op.at("security")))
 	d.paragraph(description)
 	var rows [][]string
 	parameter := func(_ string, n node) {
@@ -74,6 +75,21 @@ func (d *openAPI) operation(method, path string, item, op node) {
 	})
 	d.table([]string{"body", "is"}, rows)
 	d.responses(op.at("responses"))
+}
+
+// who says whose keys an operation asks for.
+func who(security node) string {
+	said := ""
+	security.each(func(_ string, alternative node) {
+		alternative.each(func(scheme string, _ node) {
+			if strings.HasPrefix(scheme, "admin") {
+				said = "For administrators: with the admin key, or from the server's own machine."
+			} else if said == "" {
+				said = "With an API key, where the server asks for one."
+			}
+		})
+	})
+	return said
 }
 
 func (d *openAPI) responses(responses node) {

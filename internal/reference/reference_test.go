@@ -58,13 +58,13 @@ func (silent) Collect(chan<- prometheus.Metric) {}
 
 func TestAPI(t *testing.T) {
 	got, err := API([]byte(`{"info": {"description": "Hello."}, "tags": [{"name": "ask"}],
-		"paths": {"/v1/{m}": {"parameters": [{"$ref": "#/components/parameters/M"}], "post": {"tags": ["ask"], "summary": "Ask", "description": "Twice.",
+		"paths": {"/v1/{m}": {"parameters": [{"$ref": "#/components/parameters/M"}], "post": {"tags": ["ask"], "summary": "Ask", "description": "Twice.", "security": [{}, {"apiKey": []}, {"adminKey": []}],
 			"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}}, "responses": {"200": {"description": "Yes | no.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Yes"}}}}}}}},
 		"components": {"parameters": {"M": {"name": "m", "in": "path", "schema": {"type": "integer", "minimum": 1, "maximum": 9, "default": 5}}},
 			"schemas": {"Yes": {"required": ["a"], "properties": {"a": {"type": "array", "items": {"$ref": "#/components/schemas/Yes"}}, "b": {"enum": ["x", ""]}}}, "Any": {"oneOf": [{"type": "string"}, {"$ref": "#/components/schemas/Yes"}]}}}}`))
 	require.NoError(t, err)
 	for _, want := range []string{
-		"\n### POST /v1/`{m}`\n\n**Ask.**\n\nTwice.\n", "| `m` | path | integer 1…9, `5` if left out |  |\n", "| `text/csv` | string |\n",
+		"\n### POST /v1/`{m}`\n\n**Ask.**\n\nFor administrators: with the admin key, or from the server's own machine.\n\nTwice.\n", "| `m` | path | integer 1…9, `5` if left out |  |\n", "| `text/csv` | string |\n",
 		"| 200 | Yes \\| no. | [Yes](#schema-yes) |\n", "| `a` | always | list of [Yes](#schema-yes) |  |\n", "| `b` |  | `x`, `\"\"` |  |\n", "\n### Schema Any\n\nstring or [Yes](#schema-yes)\n",
 	} {
 		assert.Contains(t, got, want)
