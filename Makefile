@@ -205,6 +205,24 @@ image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchli
 test-image-cpu: image-cpu ## run that image with no rights at all, classify a photo, stop it (PHOTO=file)
 	docker/test.sh '$(or $(TAG),torchlit:cpu)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
 
+##@ Documentation
+
+.PHONY: docs
+docs: ## build the site of docs/source into site/, strictly (docs/mkdocs.yml)
+	tools/docs.sh build --strict
+
+.PHONY: reference
+reference: build ## write docs/source/reference: command line, settings, HTTP API and metrics, as the program has them
+	$(GO) test ./cmd/torchlit -run '^TestReference$$' -count=1 -write-reference
+
+.PHONY: docs-serve
+docs-serve: ## show it on http://localhost:8000, and again when a page is saved (ARGS="-a localhost:9000")
+	tools/docs.sh serve $(ARGS)
+
+.PHONY: screenshots
+screenshots: build ## make the pictures of the pages in docs/source (CIFAR10=folder of its test images, PHOTOS="files to drop")
+	CIFAR10='$(abspath $(or $(CIFAR10),data/processed/cifar10/test))' PHOTOS='$(PHOTOS)' tools/screenshots.sh
+
 ##@ Housekeeping
 
 .PHONY: clean

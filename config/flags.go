@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"reflect"
@@ -53,6 +54,14 @@ func AddFlags(set *pflag.FlagSet, settings any) {
 
 const groupAnnotation = "torchlit group"
 
+// Group is the heading that AddFlags put a flag under; "" for none.
+func Group(f *pflag.Flag) string {
+	if g := f.Annotations[groupAnnotation]; len(g) > 0 {
+		return g[0]
+	}
+	return ""
+}
+
 // FlagUsages lists the flags of set under their headings, in the order in which these came, wrapped to so many columns. Those without one come
 // last.
 func FlagUsages(set *pflag.FlagSet, columns int) string {
@@ -61,10 +70,7 @@ func FlagUsages(set *pflag.FlagSet, columns int) string {
 	sorted := set.SortFlags
 	set.SortFlags = false
 	set.VisitAll(func(f *pflag.Flag) {
-		heading := "Other"
-		if g := f.Annotations[groupAnnotation]; len(g) > 0 {
-			heading = g[0]
-		}
+		heading := cmp.Or(Group(f), "Other")
 		if groups[heading] == nil {
 			groups[heading] = pflag.NewFlagSet(heading, pflag.ContinueOnError)
 			groups[heading].SortFlags = false

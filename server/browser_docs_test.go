@@ -21,6 +21,8 @@ func TestDocsInBrowser(t *testing.T) {
 	b.must(`document.querySelector('#index a[href="#infer"]').hasAttribute("aria-current")`)
 	b.has("#infer", "POST /v2/models/{model}/infer", "Inference-Header-Content-Length", "Run a model")
 	b.must(`document.documentElement.scrollWidth <= innerWidth`)
+	b.has("#infer .admin", "With an API key")
+	b.has("#putTraffic .admin", "For administrators")
 
 	b.do(chromedp.SendKeys(chromedp.CSS("#filter"), "traffic put"))
 	b.until(`document.querySelector("#matches").textContent === "1 operation"`)

@@ -17,10 +17,16 @@ import (
 	"github.com/torchlit/torchlit/batching"
 )
 
+// Registry is where metrics are put, and read from to be shown.
+type Registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
+}
+
 // Metrics holds everything that /metrics shows. It is made before the batchers, which report to it, and the server, which
 // serves it. Every method may be called from any goroutine.
 type Metrics struct {
-	registry *prometheus.Registry
+	registry Registry
 
 	rejected    *prometheus.CounterVec
 	predictions *prometheus.CounterVec
@@ -45,7 +51,7 @@ var batchBuckets = []float64{1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256}
 
 // NewMetrics registers every metric with r, and the Go runtime's and the process's beside them. A nil r means a registry of
 // its own. It panics when r holds metrics of these names already.
-func NewMetrics(r *prometheus.Registry) *Metrics {
+func NewMetrics(r Registry) *Metrics {
 	if r == nil {
 		r = prometheus.NewRegistry()
 	}

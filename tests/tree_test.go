@@ -185,7 +185,7 @@ func textFiles(t *testing.T) []file {
 // walk visits the regular files that are ours: not what make fetches, builds, trains or
 // downloads (compare .gitignore), and no hidden folders but the ones with CI in them.
 func walk(visit func(name string, d fs.DirEntry) error) error {
-	made := []string{"bin", "release", "runs", "outputs", "multirun", "data/raw", "data/processed", "reports/tmp"}
+	made := []string{"bin", "release", "site", "runs", "outputs", "multirun", "data/raw", "data/processed", "reports/tmp"}
 	hidden := []string{".ci", ".github", ".devcontainer"}
 	return filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -53,12 +53,7 @@ func isolateDecoding(s *serveSettings, cfg *server.Config, registry prometheus.R
 	if s.DecodeIsolation != isolationProcess {
 		return nil, nil
 	}
-	restarts := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "torchlit_decoder_restarts_total", Help: "Decoders in processes of their own that ended and were started anew, by reason.",
-	}, []string{"reason"})
-	for _, reason := range isolate.Reasons() {
-		restarts.WithLabelValues(reason)
-	}
+	restarts := newDecoderRestarts()
 	cfg.DecodeWorkers = cpus.Count()
 	pool, err := isolate.Open(isolate.Config{
 		Command: []string{sameProgram, decodeWorker}, Workers: cfg.DecodeWorkers,
@@ -72,10 +67,24 @@ func isolateDecoding(s *serveSettings, cfg *server.Config, registry prometheus.R
 	if err != nil {
 		return nil, err
 	}
-	registry.MustRegister(restarts, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "torchlit_decoders", Help: "Decoders in processes of their own that are running.",
-	}, func() float64 { return float64(pool.Alive()) }))
+	registry.MustRegister(restarts, newDecoderGauge(pool.Alive))
 	logger.Info("images are decoded in processes of their own", zap.Int("decoders", cfg.DecodeWorkers), zap.String("each", pool.Says()))
 	cfg.Decoder = pool
 	return pool, nil
+}
+
+func newDecoderRestarts() *prometheus.CounterVec {
+	restarts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "torchlit_decoder_restarts_total", Help: "Decoders in processes of their own that ended and were started anew, by reason.",
+	}, []string{"reason"})
+	for _, reason := range isolate.Reasons() {
+		restarts.WithLabelValues(reason)
+	}
+	return restarts
+}
+
+func newDecoderGauge(alive func() int) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "torchlit_decoders", Help: "Decoders in processes of their own that are running.",
+	}, func() float64 { return float64(alive()) })
 }

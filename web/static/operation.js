@@ -17,8 +17,11 @@ export function drawOperation(doc, { path, method, op, parameters }) {
   const line = element("p", "line");
   line.append(element("span", `method ${method}`, method.toUpperCase()), " ", element("code", "path", path));
   article.append(title, line);
-  if (op.security?.some((s) => Object.keys(s).length > 0)) {
+  const keys = (op.security ?? []).flatMap((s) => Object.keys(s));
+  if (keys.some((k) => k.startsWith("admin"))) {
     article.append(element("p", "admin", "For administrators: with the admin key, or from the server's own machine."));
+  } else if (keys.length > 0) {
+    article.append(element("p", "admin", "With an API key, where the server asks for one."));
   }
   if (op.description) {
     article.append(prose(op.description));
