@@ -20,6 +20,7 @@ debootstrap --variant=minbase --include=ca-certificates "$VERSION_CODENAME" "$ro
 
 rm -rf "$root/etc/apt/sources.list" "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d"
 cp -r /etc/apt/sources.list.d /etc/apt/apt.conf.d "$root/etc/apt/"
+install -m 755 /dev/stdin "$root/usr/sbin/policy-rc.d" <<<$'#!/bin/sh\nexit 101' # as in Docker's images: a package starts no service
 for file in /etc/apt/sources.list /etc/pip.conf; do
 	if [ -e "$file" ]; then cp "$file" "$root$file"; fi
 done
