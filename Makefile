@@ -120,13 +120,14 @@ test-interop: build ## tests against other programs (build tag interop; they may
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
 
 .PHONY: lint
-lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, go mod verify, and the workflows
+lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, hadolint, go mod verify, and the workflows
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags interop,soak ./...
 	$(GO) run $(STATICCHECK) -tags interop,soak ./...
 	tools/shellcheck.sh
+	tools/hadolint.sh
 
 # What a step runs is one command; longer ones would be shellcheck's affair.
 .PHONY: lint-workflows
@@ -204,6 +205,19 @@ image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchli
 .PHONY: test-image-cpu
 test-image-cpu: image-cpu ## run that image with no rights at all, classify a photo, stop it (PHOTO=file)
 	docker/test.sh '$(or $(TAG),torchlit:cpu)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
+
+.PHONY: image-cuda
+image-cuda: ## the same for NVIDIA GPUs, 15 GB of disk while it is built (TAG=torchlit:cuda)
+	docker/build.sh cuda '$(or $(TAG),torchlit:cuda)'
+
+.PHONY: test-image-cuda
+test-image-cuda: image-cuda ## try that one out, with or without a GPU (PHOTO=file)
+	docker/test.sh '$(or $(TAG),torchlit:cuda)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
+
+.PHONY: test-devcontainer
+test-devcontainer: ## make build and tests in the development container (FLAVOUR=cuda, ARGS="packages"; docs/source/development.md)
+	docker/build.sh '$(or $(FLAVOUR),cpu)' '$(or $(TAG),torchlit:dev-$(or $(FLAVOUR),cpu))' dev
+	docker/test-dev.sh '$(or $(TAG),torchlit:dev-$(or $(FLAVOUR),cpu))' $(ARGS)
 
 ##@ Documentation
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Builds an image by docker where its daemon answers, else by buildah: build.sh FLAVOUR TAG. Where the public Go image cannot be had, docker/standin.sh
-# makes one of its name.
+# Builds an image by docker where its daemon answers, else by buildah: build.sh cpu|cuda TAG [STAGE]. Where the public Go image cannot be had,
+# docker/standin.sh makes one of its name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-flavour=${1:?usage: docker/build.sh cpu TAG}
-tag=${2:?usage: docker/build.sh FLAVOUR TAG}
+flavour=${1:?usage: docker/build.sh cpu|cuda TAG [STAGE]}
+tag=${2:?usage: docker/build.sh cpu|cuda TAG [STAGE]}
 file=docker/$flavour/Dockerfile
 base=$(sed -n 's/^ARG GO_IMAGE=//p' "$file")
 arguments=(-f "$file" -t "$tag"
 	--build-arg "VERSION=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)"
 	--build-arg "COMMIT=$(git rev-parse HEAD 2>/dev/null || echo unknown)")
+if [ -n "${3:-}" ]; then arguments+=(--target "$3"); fi
 
 if docker info >/dev/null 2>&1; then
 	exec docker build "${arguments[@]}" .

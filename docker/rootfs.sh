@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the root of an image out of a built tree: rootfs.sh FOLDER. It holds what bin/torchlit opens when it serves, and the
+# Makes the root of an image out of a built tree: rootfs.sh FOLDER. It holds what bin/torchlit opens when it serves and trains, and the
 # C libraries that these are linked with, stripped of what only debuggers read. For each Debian package that a file is from, the
 # package's record lies in /var/lib/dpkg/status.d, where scanners look in images without a package manager.
 set -euo pipefail
@@ -7,18 +7,38 @@ cd "$(dirname "$0")/.."
 root=${1:?usage: docker/rootfs.sh FOLDER}
 app=$root/opt/torchlit
 
-# install FILE TARGET: a library or program without its debugging symbols.
+# install_stripped FILE TARGET: a library or program without its debugging symbols. NVIDIA's come without them, and stay byte for byte what they are.
 install_stripped() {
 	install -D -m 755 "$1" "$2"
-	strip --strip-unneeded "$2"
+	case ${2##*/} in
+	libcu* | libnv* | libnccl* | nvshmem*) ;;
+	*) strip --strip-unneeded "$2" ;;
+	esac
 }
 
 install_stripped bin/torchlit "$app/bin/torchlit"
 for library in .deps/native/libtorchlit.so .deps/native/libtorchlit_cuda.so; do
 	if [ -e "$library" ]; then install_stripped "$library" "$app/lib/${library##*/}"; fi
 done
-for library in .deps/libtorch/lib/*.so*; do # where RUNPATH, $ORIGIN/../libtorch/lib, leads
-	install_stripped "$library" "$app/libtorch/lib/${library##*/}"
+# Of libtorch's folder, where RUNPATH, $ORIGIN/../libtorch/lib, leads: what these are linked with, directly or not, and what is opened by name. Left
+# out is what nothing here calls: linear algebra on GPUs (libtorch_cuda_linalg and cuSOLVER), and how hosts of NVSHMEM find each other.
+wanted=("$app/bin/torchlit" "$app"/lib/*.so)
+for name in libcaffe2_nvrtc.so libnvrtc-builtins.so.13.0 libcudnn_{adv,cnn,engines_precompiled,engines_runtime_compiled,graph,heuristic,ops}.so.9; do
+	if [ -e ".deps/libtorch/lib/$name" ]; then wanted+=(".deps/libtorch/lib/$name"); fi
+done
+declare -A taken=()
+while ((${#wanted[@]})); do
+	file=${wanted[0]}
+	wanted=("${wanted[@]:1}")
+	if [ -n "${taken[$file]:-}" ]; then continue; fi
+	taken[$file]=1
+	if [[ $file == .deps/* ]]; then install_stripped "$file" "$app/libtorch/lib/${file##*/}"; fi
+	while read -r name; do
+		if [ -e ".deps/libtorch/lib/$name" ]; then wanted+=(".deps/libtorch/lib/$name"); fi
+	done < <(readelf -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+done
+for library in .deps/libtorch/lib/*.so*; do
+	if [ -z "${taken[$library]:-}" ]; then echo "left out: ${library##*/}, $(du -m "$library" | cut -f1) MB"; fi
 done
 mkdir -p "$app/models"
 cp -r models/cifar10-resnet18 "$app/models/"
@@ -49,7 +69,19 @@ if ! [ -e "$root$turbojpeg" ]; then
 	exit 1
 fi
 
+# Nothing else will be there. The driver's own library comes with the machine.
+loader=$(find "$root"/lib* -name 'ld-linux-*.so.*' | head -n 1)
+missing=$(find "$app" -type f \( -name '*.so*' -o -name torchlit \) -printf '/opt/torchlit/%P\n' | while read -r file; do
+	chroot "$root" "${loader#"$root"}" --list "$file" 2>&1 | grep -E 'not found|cannot open|symbol lookup' | grep -v 'libcuda\.so\.1' | sed "s|^|$file: |" || true
+done)
+if [ -n "$missing" ]; then
+	echo "rootfs.sh: libraries are missing in the image: $missing" >&2
+	exit 1
+fi
+
 install -D -m 644 /etc/ssl/certs/ca-certificates.crt -t "$root/etc/ssl/certs"
+# By this file NVIDIA's container toolkit knows in which of the folders of libraries the loader looks.
+if [ -e /etc/debian_version ]; then install -m 644 /etc/debian_version -t "$root/etc"; fi
 install -m 644 /dev/stdin "$root/etc/passwd" <<-'PASSWD'
 	root:x:0:0:root:/:/nologin
 	nobody:x:65534:65534:nobody:/:/nologin

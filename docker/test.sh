@@ -1,15 +1,10 @@
 #!/usr/bin/env bash
 # Runs a built image as docs/source/images.md says, with a read-only root and no rights at all, and asks it: test.sh IMAGE PHOTO. By podman or docker.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 image=${1:?usage: docker/test.sh IMAGE PHOTO}
 photo=${2:?usage: docker/test.sh IMAGE PHOTO}
-# Without systemd, with cgroups of version 1, and without the right to raise limits, podman runs containers by runc and so.
-engine=(podman --runtime runc --cgroup-manager cgroupfs)
-options=(--no-healthcheck --ulimit nofile=4096:4096 --ulimit nproc=4096:4096)
-if docker info >/dev/null 2>&1; then
-	engine=(docker)
-	options=()
-fi
+. docker/engine.sh
 name=torchlit-image-test-$$
 port=18977
 fail() {
@@ -20,8 +15,17 @@ fail() {
 cleanup() { "${engine[@]}" rm -f "$name" >/dev/null 2>&1 || true; }
 trap cleanup EXIT
 
+# An image for GPUs gets them where there are some.
+gpus=()
+cuda=
+case $("${engine[@]}" inspect -f '{{.Config.Env}}' "$image") in *NVIDIA_VISIBLE_DEVICES=*) cuda=1 ;; esac
+if [ -n "$cuda" ] && nvidia-smi -L >/dev/null 2>&1; then
+	gpus=(--gpus all)
+	if [ "${engine[0]}" = podman ]; then gpus=(--device nvidia.com/gpu=all); fi
+fi
+
 run() {
-	"${engine[@]}" run -d "${options[@]}" --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges "$@" >/dev/null
+	"${engine[@]}" run -d "${options[@]}" "${gpus[@]}" --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges "$@" >/dev/null
 }
 await() {
 	for _ in $(seq 300); do
@@ -36,6 +40,14 @@ run "$image" serve --addr "127.0.0.1:$port" --decode-isolation=process
 await
 answer=$(ask) || fail "the photo is not classified: $answer"
 case $answer in *'"label"'*) ;; *) fail "an answer without a label: $answer" ;; esac
+
+if ((${#gpus[@]})); then
+	models=$(curl -sS --fail-with-body "http://127.0.0.1:$port/v1/models")
+	case $models in *cuda*) ;; *) fail "there is a GPU, and it serves without: $models" ;; esac
+elif [ -n "$cuda" ]; then # the last thing that it says is not that a library of CUDA is missing
+	why=$("${engine[@]}" run --rm "${options[@]}" --network none --read-only --cap-drop ALL "$image" serve --device cuda 2>&1) && fail "it serves on a GPU that is not there"
+	case $why in *"there is no cuda device: the machine has none"*) ;; *) fail "the CUDA libraries cannot be loaded: $why" ;; esac
+fi
 
 # Nobody, with nothing.
 pid=$("${engine[@]}" inspect -f '{{.State.Pid}}' "$name")

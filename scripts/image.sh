@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # What happens to an image between its build and its use; the workflow "images" calls it, and it runs by hand as well (docs/source/ci-cd.md):
 #
+#   scripts/image.sh room GB                     makes so much room on a runner of GitHub, by what it comes with and no image needs
 #   scripts/image.sh sbom IMAGE FILE             takes the list of what is in the image out of the image
 #   scripts/image.sh scan FILE                   fails at a known vulnerability, high or critical, of what that list names and that has a fix
 #   scripts/image.sh save IMAGE FILE             the image as a file
-#   scripts/image.sh push FILE REPOSITORY TAG…   loads the file and pushes it under each tag; prints REPOSITORY@sha256:…
+#   scripts/image.sh push FILE REPOSITORY TAG…   loads the file and pushes it under each tag; prints REPOSITORY@sha256:…, which becomes the step's
+#                                                output OUTPUT (image)
 #   scripts/image.sh sign IMAGE@sha256:… FILE    signs the image, and states that FILE is the list of what is in it
 #
 # It uses docker where its daemon answers, else podman. GRYPE and COSIGN are the commands that scan and sign.
@@ -13,14 +15,29 @@ GRYPE=${GRYPE:-${GO:-go} run github.com/anchore/grype/cmd/grype@v0.121.3}
 COSIGN=${COSIGN:-${GO:-go} run github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3}
 
 usage() {
-	echo "usage: scripts/image.sh sbom IMAGE FILE | scan FILE | save IMAGE FILE | push FILE REPOSITORY TAG... | sign IMAGE@DIGEST FILE" >&2
+	echo "usage: scripts/image.sh room GB | sbom IMAGE FILE | scan FILE | save IMAGE FILE | push FILE REPOSITORY TAG... | sign IMAGE@DIGEST FILE" >&2
 	exit 2
 }
 
 engine=podman
 if docker info >/dev/null 2>&1; then engine=docker; fi
 
-# docker/cpu/Dockerfile puts it there.
+# Elsewhere than on a runner nothing is deleted.
+room() {
+	local folder
+	local -a unused=(/usr/local/lib/android /usr/share/dotnet /opt/ghc /usr/local/.ghcup /usr/share/swift /opt/hostedtoolcache/CodeQL)
+	free() { df --output=avail -BG / | tail -n 1 | tr -dc 0-9; }
+	for folder in "${unused[@]}"; do
+		if (($(free) >= $1)) || [ "${GITHUB_ACTIONS:-}" != true ]; then break; fi
+		sudo rm -rf "$folder"
+	done
+	if (($(free) < $1)); then
+		echo "image.sh: $(free) GB are free, $1 are wanted: delete what is not needed (docker system prune), or build where there is more" >&2
+		exit 1
+	fi
+}
+
+# The Dockerfiles put it there.
 sbom() {
 	local container
 	container=$($engine create "$1")
@@ -57,7 +74,7 @@ push() {
 		exit 1
 	}
 	echo "$digest"
-	if [ -n "${GITHUB_OUTPUT:-}" ]; then echo "image=$digest" >>"$GITHUB_OUTPUT"; fi
+	if [ -n "${GITHUB_OUTPUT:-}" ]; then echo "${OUTPUT:-image}=$digest" >>"$GITHUB_OUTPUT"; fi
 }
 
 # A tag can be moved after it was signed, a digest cannot.
@@ -72,7 +89,7 @@ sign() {
 }
 
 case ${1:-}:$# in
-sbom:3 | save:3 | sign:3 | scan:2) "$@" ;;
+sbom:3 | save:3 | sign:3 | scan:2 | room:2) "$@" ;;
 push:[0-3]) usage ;;
 push:*) "$@" ;;
 *) usage ;;

@@ -49,12 +49,46 @@ func TestImageIsPushedAndSigned(t *testing.T) {
 		"docker inspect --format {{range .RepoDigests}}{{println .}}{{end}} " + repository + ":cpu-abc",
 	}, w.asked())
 
+	w.env = append(w.env, "OUTPUT=cuda")
+	w.must(".", "./image.sh", "push", image, repository, "cuda")
+	assert.Equal(t, "image="+digest+"\ncuda="+digest+"\n", read(t, output))
+	w.asked()
+
 	w.must(".", "./image.sh", "sign", digest, sbom)
 	assert.Equal(t, []string{
 		"docker info",
 		"cosign --verbose sign --yes " + digest,
 		"cosign --verbose attest --yes --type cyclonedx --predicate " + sbom + " " + digest,
 	}, w.asked())
+}
+
+// TestImageRoom: only a runner of GitHub is cleaned up, and only until there is enough.
+func TestImageRoom(t *testing.T) {
+	w := newWorld(t)
+	w.standIn("docker", docker)
+	w.standIn("sudo", "")
+	f := func(free string, runner bool, deletes int, fails bool) {
+		t.Helper()
+		w.standIn("df", "echo Avail; echo ' '"+free+"G")
+		w.env = nil
+		if runner {
+			w.env = []string{"GITHUB_ACTIONS=true"}
+		}
+		_, errs, status := w.run(".", "./image.sh", "room", "20")
+		assert.Equal(t, fails, status != 0, errs)
+		assert.Equal(t, fails, strings.Contains(errs, "20 are wanted"), errs)
+		deleted := 0
+		for _, asked := range w.asked() {
+			if strings.HasPrefix(asked, "sudo rm -rf /") {
+				deleted++
+			}
+		}
+		assert.Equal(t, deletes, deleted)
+	}
+	f("20", true, 0, false)
+	f("19", true, 6, true)
+	f("19", false, 0, true)
+	f("300", false, 0, false)
 }
 
 func TestImageFailures(t *testing.T) {
@@ -72,6 +106,7 @@ func TestImageFailures(t *testing.T) {
 	f(docker, "names no digest", "sign", "torchlit:cpu", "sbom.cdx.json")
 	f(docker, "usage", "push", "image.tar.gz", "example.com/torchlit")
 	f(docker, "usage")
+	f(docker, "usage", "room")
 	f("", "holds no image", "push", "image.tar.gz", "example.com/torchlit", "cpu")
 	f(strings.Replace(docker, digest, "", 1), "did not take it", "push", "image.tar.gz", "us-docker.pkg.dev/p/torchlit/torchlit", "cpu")
 	f(`case $1 in create) echo c ;; cp) exit 1 ;; esac`, "", "sbom", "torchlit:cpu", "/nowhere")

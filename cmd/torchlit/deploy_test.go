@@ -7,12 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/compose-spec/compose-go/v2/cli"
-	composetypes "github.com/compose-spec/compose-go/v2/types"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/client_golang/prometheus"
@@ -217,51 +214,4 @@ func TestGrafanaDashboard(t *testing.T) {
 		}
 	}
 	assert.Greater(t, len(ids), 15)
-}
-
-// composeFile is compose.yaml as docker compose would read it.
-func composeFile(t *testing.T) *composetypes.Project {
-	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join("..", "..", "compose.yaml")}, cli.WithResolvedPaths(true), cli.WithInterpolation(true))
-	require.NoError(t, err)
-	project, err := options.LoadProject(t.Context())
-	require.NoError(t, err)
-	return project
-}
-
-// TestCompose: docker compose's own parser takes the file, what it mounts is there, and what it pulls has a version.
-func TestCompose(t *testing.T) {
-	p := composeFile(t)
-	require.ElementsMatch(t, []string{"torchlit", "prometheus", "grafana"}, p.ServiceNames())
-	pinned := regexp.MustCompile(`^docker\.io/[a-z]+/[a-z]+:v?[0-9]+\.[0-9]+\.[0-9]+$`)
-	for name, s := range p.Services {
-		for _, v := range s.Volumes {
-			if v.Type == composetypes.VolumeTypeBind {
-				_, err := os.Stat(v.Source)
-				assert.NoError(t, err, name)
-			} else {
-				assert.Contains(t, p.Volumes, v.Source, name)
-			}
-		}
-		if s.Build == nil {
-			assert.Regexp(t, pinned, s.Image)
-			for _, port := range s.Ports {
-				assert.Equal(t, "127.0.0.1", port.HostIP, name)
-			}
-			continue
-		}
-		_, err := os.Stat(filepath.Join(s.Build.Context, s.Build.Dockerfile))
-		assert.NoError(t, err, name)
-		cmd := serveCommand() // its flags are known
-		require.Equal(t, "serve", s.Command[0])
-		require.NoError(t, cmd.ParseFlags(s.Command[1:]))
-	}
-	// Where Prometheus and Grafana look for each other and the server.
-	scrape, err := os.ReadFile(deployed("prometheus", "prometheus.yml"))
-	require.NoError(t, err)
-	assert.Contains(t, string(scrape), `targets: ["torchlit:8080"]`)
-	source, err := os.ReadFile(deployed("grafana", "provisioning", "datasources", "prometheus.yml"))
-	require.NoError(t, err)
-	assert.Contains(t, string(source), "url: http://prometheus:9090")
-	assert.True(t, slices.ContainsFunc(p.Services["grafana"].Volumes, func(v composetypes.ServiceVolumeConfig) bool { return v.Target == "/var/lib/grafana/dashboards" }))
 }
