@@ -194,6 +194,12 @@ image-cpu: ## an image that serves on the CPU, by docker or buildah (TAG=torchli
 test-image-cpu: image-cpu ## run that image with no rights at all, classify a photo, stop it (PHOTO=file)
 	docker/test.sh '$(or $(TAG),torchlit:cpu)' '$(or $(PHOTO),vision/testdata/photo.jpg)'
 
+##@ Documentation
+
+.PHONY: notebooks
+notebooks: build ## JupyterLab with the notebooks, for this machine alone (ARGS="--no-browser"; docs/source/notebooks.md)
+	tools/notebooks.sh $(ARGS)
+
 ##@ Housekeeping
 
 .PHONY: clean
