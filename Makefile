@@ -237,6 +237,10 @@ docs-serve: ## show it on http://localhost:8000, and again when a page is saved 
 screenshots: build ## make the pictures of the pages in docs/source (CIFAR10=folder of its test images, PHOTOS="files to drop")
 	CIFAR10='$(abspath $(or $(CIFAR10),data/processed/cifar10/test))' PHOTOS='$(PHOTOS)' tools/screenshots.sh
 
+.PHONY: notebooks
+notebooks: build ## JupyterLab with the notebooks, for this machine alone (ARGS="--no-browser"; docs/source/notebooks.md)
+	tools/notebooks.sh $(ARGS)
+
 ##@ Housekeeping
 
 .PHONY: clean

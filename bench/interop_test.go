@@ -21,7 +21,7 @@ import (
 
 // TestInteropKServe puts load on the real KServe model server, whose model fails on anything but what it asked for.
 func TestInteropKServe(t *testing.T) {
-	python := interop.Python(t, "kserve==0.21.0")
+	python := interop.Python(t, "kserve")
 	ports := freePorts(t, 2)
 	server := exec.Command(python, filepath.Join("testdata", "kserve_server.py"), ports[0], ports[1])
 	var log bytes.Buffer

@@ -19,11 +19,11 @@ import (
 )
 
 // python runs a script and reads the JSON that it prints last.
-func python(t *testing.T, requirements []string, script string, into any, args ...string) {
+func python(t *testing.T, section, script string, into any, args ...string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "referee.py")
 	require.NoError(t, os.WriteFile(path, []byte(script), 0o644))
-	out := strings.TrimSpace(interop.Run(t, interop.Python(t, requirements...), path, args...))
+	out := strings.TrimSpace(interop.Run(t, interop.Python(t, section), path, args...))
 	last := out[strings.LastIndexByte(out, '\n')+1:]
 	require.NoError(t, json.Unmarshal([]byte(last), into), out)
 }
@@ -43,7 +43,7 @@ func TestInteropCIFAR(t *testing.T) {
 		Digest  string
 		Classes []string
 	}
-	python(t, interop.Torch, `
+	python(t, "torch", `
 import hashlib, json, os, pickle, sys
 from torchvision.datasets import CIFAR10, CIFAR100
 root = sys.argv[1]
@@ -102,7 +102,7 @@ func TestInteropImageFolder(t *testing.T) {
 			Digest string
 		}
 	}
-	python(t, interop.Torch, `
+	python(t, "torch", `
 import hashlib, json, sys
 from torchvision.datasets import ImageFolder
 d = ImageFolder(sys.argv[1])
@@ -125,8 +125,6 @@ print(json.dumps(dict(Classes=d.classes, Samples=samples)))
 	}
 }
 
-var webdataset = []string{"webdataset==1.0.2", "numpy==2.4.6", "pillow==13.0.0"}
-
 // TestInteropWebDataset: shards of webdataset's writer are read here, and ours
 // there, with the same keys, labels and pixels, and patterns stand for the same.
 func TestInteropWebDataset(t *testing.T) {
@@ -141,7 +139,7 @@ func TestInteropWebDataset(t *testing.T) {
 		Ours, Theirs samples
 		Patterns     [][]string
 	}
-	python(t, webdataset, `
+	python(t, "webdataset", `
 import hashlib, io, json, random, sys
 import numpy, webdataset as wds
 from braceexpand import braceexpand
@@ -205,7 +203,7 @@ func TestInteropScikitLearn(t *testing.T) {
 		Folds   [][][]int
 		Weights [][]float64
 	}
-	python(t, []string{"scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1"}, `
+	python(t, "statistics", `
 import json, sys, warnings
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit

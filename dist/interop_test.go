@@ -19,7 +19,7 @@ import (
 // one of their own.
 func TestInteropTorchrun(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	f := func(share string) {
 		t.Helper()
 		dir := t.TempDir()

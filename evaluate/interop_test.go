@@ -19,7 +19,7 @@ import (
 
 // TestInteropScikitLearn: every figure that scikit-learn or scipy has, too, is theirs.
 func TestInteropScikitLearn(t *testing.T) {
-	python := interop.Python(t, "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1")
+	python := interop.Python(t, "statistics")
 	answers, logits := draw(4000, 1.7)
 	check(t, python, answers, logits)
 	check(t, python, rounded(answers), logits) // many probabilities are equal

@@ -15,7 +15,7 @@ import (
 
 // TestInteropMcNemar: the p-values are those of statsmodels.
 func TestInteropMcNemar(t *testing.T) {
-	python := interop.Python(t, "statsmodels==0.14.6", "numpy==2.4.6", "scipy==1.17.1")
+	python := interop.Python(t, "statistics")
 	var cases []struct {
 		A, B int
 		P    float64

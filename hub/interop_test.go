@@ -20,7 +20,7 @@ import (
 // this package, from the same hub. They must be the same, and each must be read offline
 // by the other.
 func TestInteropHuggingFaceHub(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	h, ours, commit := fill(t)
 	h.Tag(repo, "v1", commit)
 	t.Setenv("HF_ENDPOINT", h.URL)

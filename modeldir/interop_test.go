@@ -19,7 +19,7 @@ import (
 
 // TestInteropTimm loads two full-size folders with timm.
 func TestInteropTimm(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	keep := t.TempDir()
 	data, err := os.ReadFile("testdata/resnet18_shapes.json")
 	require.NoError(t, err)

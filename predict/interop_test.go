@@ -18,7 +18,7 @@ import (
 // TestInteropTimm holds logits to timm's, both ways: timm loads folders that were written
 // here, and folders that timm saved are served here.
 func TestInteropTimm(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	root := t.TempDir()
 	type network struct {
 		Folder, Saved, Architecture string
@@ -64,7 +64,7 @@ func TestInteropTimm(t *testing.T) {
 // TestInteropTorchScript serves what torchvision and timm export, of architectures that are not described here.
 func TestInteropTorchScript(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	root := t.TempDir()
 	const size, n = 64, 3
 	var raw []byte

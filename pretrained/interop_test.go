@@ -27,7 +27,7 @@ import (
 // and logits to those that timm computes when it starts from them: with the same classes,
 // with others, and from torchvision's own file.
 func TestInteropTimm(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	dir := t.TempDir()
 	t.Log(interop.Run(t, python, "testdata/answers.py", append([]string{dir}, slices.Sorted(maps.Keys(pretrained.DefaultTags()))...)...))
 	data, err := os.ReadFile(filepath.Join(dir, "tags.json"))

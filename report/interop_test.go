@@ -21,7 +21,7 @@ import (
 // TestInteropHub: the hub's own library reads the card's front matter and results,
 // and a Markdown reader finds no markup in names.
 func TestInteropHub(t *testing.T) {
-	python := interop.Python(t, "huggingface_hub==2.4.0", "markdown-it-py==4.3.0")
+	python := interop.Python(t, "hub")
 	c := cifarCard()
 	evil := []string{"a|b", "<script>alert(1)</script>", "[x](javascript:alert(1))", "two\nlines", "`code`", "*bold*", "&lt;", "\\", "# head", "---"}
 	a := evaluate.Answers{Labels: evil}
@@ -61,7 +61,7 @@ func spike(n, at int) []float32 {
 
 // TestInteropTimm runs the card's program for timm on the bundled model.
 func TestInteropTimm(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	models, err := filepath.Abs(filepath.Join("..", "models"))
 	require.NoError(t, err)
 	photo := filepath.Join(t.TempDir(), "photo.png")

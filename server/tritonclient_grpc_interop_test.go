@@ -18,7 +18,7 @@ import (
 
 // TestInteropTritonClientGRPC lets the real client make all its calls: synchronous, with callbacks, as coroutines and in streams.
 func TestInteropTritonClientGRPC(t *testing.T) {
-	python := interop.Python(t, interop.TritonClient...)
+	python := interop.Python(t, "triton")
 	m, slow := colourModel("colours", "1"), colourModel("slow", "1")
 	m.MaxBatch = 4
 	slow.Infer = func(ctx context.Context, pixels []byte, p batching.Priority) (batching.Result[[]float32], error) {

@@ -15,7 +15,7 @@ import (
 
 // TestInteropTritonClientHTTP lets the real client make all its calls, synchronous and not.
 func TestInteropTritonClientHTTP(t *testing.T) {
-	python := interop.Python(t, interop.TritonClient...)
+	python := interop.Python(t, "triton")
 	m := colourModel("colours", "1")
 	m.MaxBatch = 4
 	s := open(t, Config{Models: []Model{m}, Repository: fakeRepository{}})

@@ -3,6 +3,7 @@ package tests
 import (
 	"go/ast"
 	"go/token"
+	"os"
 	"path"
 	"regexp"
 	"slices"
@@ -42,6 +43,7 @@ func TestCommandsPinWhatTheyInstall(t *testing.T) {
 		if strings.HasPrefix(base, "requirements") && path.Ext(base) == ".txt" {
 			for line := range strings.Lines(f.text) {
 				line, _, _ = strings.Cut(line, "#")
+				line, _, _ = strings.Cut(line, ";") // where it is wanted
 				for _, p := range unpinned(line, pipPin) {
 					t.Errorf("%s: %s has no exact version", f.name, p)
 				}
@@ -73,30 +75,91 @@ func TestCommandsPinWhatTheyInstall(t *testing.T) {
 	}
 }
 
-// TestRefereesArePinned: Python's and npm's packages that tests fetch. A list has exact versions throughout or not at all.
-func TestRefereesArePinned(t *testing.T) {
-	found := 0
+// A section of requirements_dev.txt or requirements.txt is what package internal/interop takes for one.
+var section = regexp.MustCompile(`(?m)^# ([a-z][a-z0-9.-]*)(?: \[[^\]]+\])?: `)
+
+// TestReferees: Python's packages that tests fetch stand in requirements_dev.txt, under a name that is there once and that a test asks for.
+func TestReferees(t *testing.T) {
+	asked := map[string]bool{}
 	for _, p := range packages(t) {
 		for name, f := range p.files {
 			ast.Inspect(f, func(n ast.Node) bool {
-				switch n := n.(type) {
-				case *ast.CallExpr:
-					if s, ok := n.Fun.(*ast.SelectorExpr); ok && is(s.X, "interop") && s.Sel.Name == "Python" {
-						found += pinned(t, name, n.Args, pipPin)
-					} else if ok && is(s.X, "interop") && s.Sel.Name == "NPM" {
-						found += pinned(t, name, n.Args, npmPin)
-					}
-				case *ast.CompositeLit:
-					if slices.ContainsFunc(n.Elts, func(e ast.Expr) bool { return pipPin.MatchString(literal(e)) }) {
-						found += pinned(t, name, n.Elts, pipPin)
+				if e, ok := n.(ast.Expr); ok {
+					s := literal(e)
+					asked[s] = asked[s] || p.imports(true)[module+"/internal/interop"] != ""
+					if pipPin.MatchString(s) && !within(p.dir, "tests") && !within(p.dir, "tools/deps") {
+						t.Errorf("%s: %q: the place of Python's packages is requirements_dev.txt", name, s)
 					}
 				}
 				return true
 			})
 		}
 	}
-	if found < 20 {
-		t.Errorf("only %d packages were found: this test looks for them in the wrong places", found)
+	seen := map[string]bool{}
+	for _, f := range textFiles(t) {
+		if f.name != "requirements_dev.txt" && f.name != "requirements.txt" {
+			continue
+		}
+		for _, m := range section.FindAllStringSubmatch(f.text, -1) {
+			if seen[m[1]] {
+				t.Errorf("%s: there are two sections %q", f.name, m[1])
+			}
+			seen[m[1]] = true
+			if f.name == "requirements_dev.txt" && !asked[m[1]] {
+				t.Errorf("%s: no test asks for %q", f.name, m[1])
+			}
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("only %d sections were found: this test does not see them", len(seen))
+	}
+}
+
+// TestNPMPins: npm's packages that tests fetch stand where they are used.
+func TestNPMPins(t *testing.T) {
+	found := 0
+	for _, p := range packages(t) {
+		for name, f := range p.files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					if s, ok := call.Fun.(*ast.SelectorExpr); ok && is(s.X, "interop") && s.Sel.Name == "NPM" {
+						found += pinned(t, name, call.Args, npmPin)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if found == 0 {
+		t.Error("none was found: this test looks for them in the wrong places")
+	}
+}
+
+// TestCUDAPins: what requirements_dev.txt repeats of torch/LIBTORCH, it repeats in the same version.
+func TestCUDAPins(t *testing.T) {
+	libtorch, err := os.ReadFile("torch/LIBTORCH")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := os.ReadFile("requirements_dev.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wheels := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^ +wheel (nvidia_[a-z0-9_]+)-([0-9.]+)-`).FindAllStringSubmatch(string(libtorch), -1) {
+		wheels[strings.ReplaceAll(m[1], "_", "-")] = m[2]
+	}
+	compared := 0
+	for _, m := range regexp.MustCompile(`(?m)^(nvidia-[a-z0-9-]+)==([0-9.]+)`).FindAllStringSubmatch(string(dev), -1) {
+		if want := wheels[m[1]]; want != "" {
+			compared++
+			if m[2] != want {
+				t.Errorf("requirements_dev.txt names %s %s; torch/LIBTORCH pins %s", m[1], m[2], want)
+			}
+		}
+	}
+	if compared < 10 {
+		t.Errorf("only %d versions were compared: this test does not see them", compared)
 	}
 }
 
@@ -117,16 +180,11 @@ func pinned(t *testing.T, file string, list []ast.Expr, pin *regexp.Regexp) int 
 	return n
 }
 
-// literal is the value of a string in the source, with "name=="+variable taken for a version.
+// literal is the value of a string in the source.
 func literal(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		if s, err := strconv.Unquote(e.Value); e.Kind == token.STRING && err == nil {
+	if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+		if s, err := strconv.Unquote(lit.Value); err == nil {
 			return s
-		}
-	case *ast.BinaryExpr:
-		if s := literal(e.X); strings.HasSuffix(s, "==") {
-			return s + "$VERSION"
 		}
 	}
 	return ""

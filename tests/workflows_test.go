@@ -163,8 +163,6 @@ func command(job, run string, targets []string, program func(string) error) []st
 func inTree(name string) error {
 	info, err := os.Stat(filepath.FromSlash(name))
 	switch {
-	case err != nil && within(name, "deploy/gce") && !exists("deploy/gce"):
-		return nil // a tree without deployment; with it each of its scripts has to be there
 	case err != nil:
 		return err
 	case path.IsAbs(name) || !strings.Contains(name, "/"):
@@ -173,11 +171,6 @@ func inTree(name string) error {
 		return &os.PathError{Op: "run", Path: name, Err: os.ErrPermission}
 	}
 	return nil
-}
-
-func exists(name string) bool {
-	_, err := os.Stat(filepath.FromSlash(name))
-	return err == nil
 }
 
 func TestWorkflows(t *testing.T) {

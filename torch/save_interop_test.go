@@ -15,7 +15,7 @@ import (
 
 // TestInteropSave has PyTorch read what Save, SaveDict and a module's Save wrote.
 func TestInteropSave(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	dir := t.TempDir()
 	inScope(t, func() {
 		ramp := torch.FromSlice([]float32{0, 1, 2, 3, 4, 5}, 2, 3)

@@ -19,7 +19,7 @@ import (
 // in turns, and reports how long ours takes as a ratio of Python's: below 1 is faster.
 func BenchmarkStepAgainstPython(b *testing.B) {
 	torchtest.Need(b)
-	python := startPeer(b, exec.Command(interop.Python(b, interop.Torch...), "testdata/step.py"))
+	python := startPeer(b, exec.Command(interop.Python(b, "torch"), "testdata/step.py"))
 	mlp := models.MLP()
 	defer nn.Close(mlp)
 	resnet18 := models.Resnet18()

@@ -33,7 +33,7 @@ import (
 func BenchmarkTrainingAgainstPython(b *testing.B) {
 	torchtest.Need(b)
 	const batch, side, steps, turns = 128, 32, 2, 11
-	python := exec.Command(interop.Python(b, interop.Torch...), "testdata/step.py", fmt.Sprint(runtime.NumCPU()), fmt.Sprint(batch), fmt.Sprint(side))
+	python := exec.Command(interop.Python(b, "torch"), "testdata/step.py", fmt.Sprint(runtime.NumCPU()), fmt.Sprint(batch), fmt.Sprint(side))
 	in, err := python.StdinPipe()
 	require.NoError(b, err)
 	out, err := python.StdoutPipe()

@@ -15,7 +15,7 @@ import (
 // TestInteropDraft: a draft is, pixel by pixel, what Pillow makes after Image.draft.
 func TestInteropDraft(t *testing.T) {
 	needTurbo(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	script := filepath.Join(t.TempDir(), "draft.py")
 	require.NoError(t, os.WriteFile(script, []byte(`
 import sys

@@ -47,8 +47,7 @@ trainer: {max_epochs: 1, device: cpu, threads: 1}
 // program that makes the data set, which is compiled there.
 func newDVCRepo(t *testing.T) *dvcRepo {
 	t.Helper()
-	// Two of its requirements come as source only.
-	python := interop.Python(t, "--no-binary=antlr4-python3-runtime,iterative-telemetry", "dvc==3.67.1")
+	python := interop.Python(t, "dvc")
 	r := &dvcRepo{t: t, dir: t.TempDir(), python: python, env: append(os.Environ(),
 		becomeTorchlit+"=1", "DVC_NO_ANALYTICS=1", "DVC_SITE_CACHE_DIR="+t.TempDir(), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com",

@@ -21,7 +21,7 @@ import (
 // converts the pickle that PyTorch writes.
 func TestInteropExport(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	model, made := writeModel(t, "resnet18", resnet.ImageNetStem, 10, 64), t.TempDir()
 	interop.Run(t, python, filepath.Join("testdata", "torchscript.py"), model, made)
 

@@ -19,7 +19,7 @@ import (
 // TestInteropGRPCPage runs what docs/source/grpc.md shows.
 func TestInteropGRPCPage(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.TritonClient...)
+	python := interop.Python(t, "triton")
 	s := serveModel(t, "--models", filepath.Join("..", "..", "models"), "--grpc-addr", "127.0.0.1:0")
 	dir, image := t.TempDir(), photo(t, 200, 150, 1)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "cat.jpg"), image, 0o600))

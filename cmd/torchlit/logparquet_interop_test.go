@@ -20,7 +20,7 @@ import (
 
 // TestInteropParquet: pyarrow reads what is exported, with the types that one works with, and finds in it what JSON lines have.
 func TestInteropParquet(t *testing.T) {
-	python := interop.Python(t, "pyarrow==26.0.1")
+	python := interop.Python(t, "parquet")
 	dir := filepath.Join(t.TempDir(), "log")
 	l, err := predlog.Open(predlog.Config{Dir: dir, Vectors: 0.5, Queue: 1 << 15})
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ func examples(t *testing.T, page, language string) []string {
 // TestInteropV2Page runs what docs/source/v2.md shows, and holds the answers against those of /v1/classify.
 func TestInteropV2Page(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.TritonClient...)
+	python := interop.Python(t, "triton")
 	s := serveModel(t, "--models", filepath.Join("..", "..", "models"))
 	dir := t.TempDir()
 	labels := map[string]string{}

@@ -18,12 +18,16 @@ import (
 	"github.com/torchlit/torchlit/internal/interop"
 )
 
-// python is an interpreter with hydra-core. Its parser's runtime is published as
-// source only.
+// python is an interpreter with hydra-core.
 func python(t *testing.T) string {
 	t.Helper()
-	return interop.Python(t, "--no-binary=antlr4-python3-runtime",
-		"hydra-core=="+Version, "omegaconf==2.3.1", "antlr4-python3-runtime==4.9.3", "PyYAML==6.0.4")
+	return interop.Python(t, "hydra")
+}
+
+// TestInteropVersion: the referee is the release whose behaviour is promised.
+func TestInteropVersion(t *testing.T) {
+	installed := interop.Run(t, python(t), "-c", "import importlib.metadata; print(importlib.metadata.version('hydra-core'))")
+	require.Equal(t, Version, strings.TrimSpace(installed))
 }
 
 // ask has the referee judge the cases.

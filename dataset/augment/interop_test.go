@@ -20,7 +20,7 @@ const script = "testdata/make_goldens.py"
 // TestInteropGoldensAreCurrent: the script makes the committed goldens again.
 func TestInteropGoldensAreCurrent(t *testing.T) {
 	dir := t.TempDir()
-	interop.Run(t, interop.Python(t, interop.Torch...), script, dir)
+	interop.Run(t, interop.Python(t, "torch"), script, dir)
 	old, again := readGoldens(t, "testdata"), readGoldens(t, dir)
 	// torch may count its bins in another way on another processor: see linspace.
 	for name, ops := range again.Spaces {
@@ -82,7 +82,7 @@ func repeat(n int, draw func(i int) float64) []float64 {
 // TestInteropDistributions: parameters are spread as torchvision, timm and numpy spread them, where no formula says how: boxes that
 // did not fit were drawn again, and all is rounded to pixels.
 func TestInteropDistributions(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), interop.Python(t, interop.Torch...), script, "draws").Output()
+	out, err := exec.CommandContext(t.Context(), interop.Python(t, "torch"), script, "draws").Output()
 	require.NoError(t, err)
 	var d pythonDraws
 	require.NoError(t, json.Unmarshal(bytes.TrimSpace(out), &d))

@@ -18,7 +18,7 @@ import (
 // PyTorch's client works with our server.
 func TestInteropPyTorchClient(t *testing.T) {
 	s := open(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	out := interop.Run(t, python, "testdata/client.py", strconv.Itoa(s.Addr().Port))
 	assert.True(t, strings.HasSuffix(strings.TrimSpace(out), "ok"), out) // PyTorch warns of the wait that times out
 	got, err := dial(t, s).Get(t.Context(), "from python")
@@ -28,7 +28,7 @@ func TestInteropPyTorchClient(t *testing.T) {
 
 // Our client works with PyTorch's server, as under torchrun.
 func TestInteropPyTorchServer(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	cmd := exec.CommandContext(t.Context(), python, "testdata/server.py")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

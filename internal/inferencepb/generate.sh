@@ -6,10 +6,9 @@
 # everybody gets the same files.
 set -euo pipefail
 
-GRPCIO_TOOLS=1.85.1
-PROTOC_GEN_GO_GRPC=v1.6.2
-
 cd "$(dirname "$0")/../.."
+PROTOC_GEN_GO_GRPC=v1.6.2
+GRPCIO_TOOLS=$(sed -n 's/^grpcio-tools==//p' requirements_dev.txt)
 out=$(mkdir -p "${1:-internal/inferencepb}" && cd "${1:-internal/inferencepb}" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

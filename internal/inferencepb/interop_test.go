@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -24,7 +23,7 @@ import (
 
 // TestInteropTritonClientProto compares names, numbers and types with the descriptors that the real client carries.
 func TestInteropTritonClientProto(t *testing.T) {
-	python := interop.Python(t, interop.TritonClient...)
+	python := interop.Python(t, "triton")
 	encoded := interop.Run(t, python, filepath.Join("testdata", "descriptors.py"))
 	data, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 	require.NoError(t, err)
@@ -109,12 +108,8 @@ func compareService(t *testing.T, ours, theirs protoreflect.ServiceDescriptor) {
 
 // TestInteropGenerated: what is committed is what generate.sh makes of the .proto files.
 func TestInteropGenerated(t *testing.T) {
-	script, err := os.ReadFile("generate.sh")
-	require.NoError(t, err)
-	pinned := regexp.MustCompile(`(?m)^GRPCIO_TOOLS=(\S+)$`).FindSubmatch(script)
-	require.NotNil(t, pinned)
 	cmd := exec.CommandContext(t.Context(), "./generate.sh", t.TempDir())
-	cmd.Env = append(os.Environ(), "PYTHON="+interop.Python(t, "grpcio-tools=="+string(pinned[1])))
+	cmd.Env = append(os.Environ(), "PYTHON="+interop.Python(t, "grpc-tools"))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	made, err := filepath.Glob(filepath.Join(cmd.Args[1], "*.go"))

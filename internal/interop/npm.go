@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -24,12 +23,8 @@ func NPM(t testing.TB, packages ...string) string {
 		}
 		t.Skip(reason)
 	}
-	_, file, _, ok := runtime.Caller(0)
-	if !ok || !filepath.IsAbs(file) {
-		t.Fatal("cannot find the source tree: do not test with -trimpath")
-	}
 	sum := sha256.Sum256([]byte(strings.Join(packages, "\n")))
-	dir := filepath.Join(filepath.Dir(file), "..", "..", ".deps", "npm", hex.EncodeToString(sum[:6]))
+	dir := filepath.Join(repository(t), ".deps", "npm", hex.EncodeToString(sum[:6]))
 	unlock := lock(t, dir)
 	defer unlock()
 

@@ -16,19 +16,9 @@ import (
 	"github.com/torchlit/torchlit/internal/interop"
 )
 
-// nannyML is what its CBPE imports: all that it requires, XGBoost with NVIDIA's NCCL among it, is more than three times as large.
-var nannyML = []string{
-	"--no-deps", "--no-compile", "nannyml==0.13.1", "statsmodels==0.15.0", "scikit-learn==1.9.1", "scipy==1.17.1", "numpy==2.4.6", "pandas==3.1.1",
-	"joblib==1.6.0", "cloudpickle==3.1.3", "narwhals==2.29.0", "threadpoolctl==3.8.0", "packaging==26.4", "patsy==1.0.3",
-	"python-dateutil==2.9.0.post0", "six==1.17.0", "matplotlib==3.11.2", "contourpy==1.3.3", "cycler==0.12.1", "fonttools==4.68.0",
-	"kiwisolver==1.5.1", "pillow==13.0.0", "pyparsing==3.3.3", "seaborn==0.13.2", "plotly==5.24.1", "tenacity==9.2.1", "rich==15.0.0",
-	"python-dotenv==1.2.4", "segment-analytics-python==2.4.0", "PyJWT==2.15.1", "requests==2.34.2", "certifi==2026.10.19.post1",
-	"charset-normalizer==3.5.3", "idna==3.20", "urllib3==2.8.0",
-}
-
 func ask(t *testing.T, script string, in, out any) {
 	t.Helper()
-	python := interop.Python(t, nannyML...)
+	python := interop.Python(t, "nannyml")
 	text, err := json.Marshal(in)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "answers.json")

@@ -28,7 +28,7 @@ func ask(t *testing.T, python, script string, in, out any) {
 
 // TestInteropScipy: the figures of scipy, statsmodels and scikit-learn for samples of the sizes that are served with.
 func TestInteropScipy(t *testing.T) {
-	python := interop.Python(t, "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1", "statsmodels==0.15.0", "pandas==3.1.1")
+	python := interop.Python(t, "statistics")
 	rng := rand.New(rand.NewPCG(11, 0))
 	var s samples
 	for _, c := range []struct {
@@ -75,7 +75,7 @@ func TestInteropScipy(t *testing.T) {
 
 // TestInteropLargeSamples: above 10,000 values scipy does not count paths, either.
 func TestInteropLargeSamples(t *testing.T) {
-	python := interop.Python(t, "scikit-learn==1.9.1", "numpy==2.4.6", "scipy==1.17.1", "statsmodels==0.15.0", "pandas==3.1.1")
+	python := interop.Python(t, "statistics")
 	rng := rand.New(rand.NewPCG(12, 0))
 	var s samples
 	for _, shift := range []float64{0, 0.03, 0.1, 0.2} {
@@ -90,21 +90,10 @@ func TestInteropLargeSamples(t *testing.T) {
 	}
 }
 
-// alibiDetect is what its two detectors import, with TensorFlow for the CPU below MMDDrift: all that it requires, with a torch
-// that comes with CUDA, is four times as large.
-var alibiDetect = []string{
-	"--no-deps", "--no-compile", "alibi-detect==0.13.0", "numpy==1.26.4", "scipy==1.17.1",
-	"scikit-learn==1.9.1", "joblib==1.6.0", "cloudpickle==3.1.3", "narwhals==2.29.0", "threadpoolctl==3.8.0",
-	"tensorflow-cpu==2.18.1", "keras==3.10.0", "absl-py==2.5.1", "astunparse==1.6.3", "flatbuffers==25.12.19", "gast==0.6.0",
-	"google-pasta==0.2.0", "h5py==3.16.0", "ml-dtypes==0.4.1", "namex==0.1.0", "opt-einsum==3.4.0", "optree==0.20.0", "packaging==26.4",
-	"protobuf==5.29.6", "requests==2.34.2", "certifi==2026.10.19.post1", "charset-normalizer==3.5.3", "idna==3.20", "urllib3==2.8.0",
-	"rich==15.0.0", "setuptools==65.5.0", "six==1.17.0", "termcolor==3.3.0", "typing-extensions==4.16.0", "wrapt==1.17.3",
-}
-
 // TestInteropAlibiDetect: its MMDDrift chooses the same bandwidth and finds the same distance, and as its permutations are others, a p
 // that differs by chance alone. Its KSDrift takes the limiting distribution for all columns and decides by Bonferroni.
 func TestInteropAlibiDetect(t *testing.T) {
-	python := interop.Python(t, alibiDetect...)
+	python := interop.Python(t, "alibi-detect")
 	rng := rand.New(rand.NewPCG(13, 0))
 	type rows = pair[[][]float32]
 	type both struct {

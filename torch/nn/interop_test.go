@@ -17,7 +17,7 @@ import (
 // TestInteropStateDict has PyTorch load what TorchStateDict names.
 func TestInteropStateDict(t *testing.T) {
 	torchtest.Need(t)
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	dir := t.TempDir()
 	st, pt := filepath.Join(dir, "net.safetensors"), filepath.Join(dir, "net.pt")
 	torch.Scope(func(func(torch.Tensor) torch.Tensor) {

@@ -11,7 +11,7 @@ import (
 // TestInteropReference has the reference implementation read what this package
 // wrote.
 func TestInteropReference(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	dir := t.TempDir()
 	writeGoldens(t, dir)
 	t.Log(interop.Run(t, python, "testdata/check.py", dir))

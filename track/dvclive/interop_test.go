@@ -19,8 +19,7 @@ import (
 
 // TestInteropDVCShowsIt lets dvc read a run's folder in a repository.
 func TestInteropDVCShowsIt(t *testing.T) {
-	// Two of its requirements come as source only.
-	python := interop.Python(t, "--no-binary=antlr4-python3-runtime,iterative-telemetry", "dvc==3.67.1")
+	python := interop.Python(t, "dvc")
 	repo := t.TempDir()
 	dvc := func(args ...string) []byte {
 		t.Helper()

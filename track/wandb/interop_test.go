@@ -20,17 +20,17 @@ import (
 	"github.com/torchlit/torchlit/track"
 )
 
-// realWandb is the release that the records are written after, olderWandb the
+// Sections of requirements_dev.txt: realWandb is the release that the records are written after, olderWandb the
 // first whose `wandb sync` is the one in use today.
-var (
-	realWandb  = []string{"wandb==0.31.0", "numpy==2.4.6"}
-	olderWandb = []string{"wandb==0.28.1"}
+const (
+	realWandb  = "wandb"
+	olderWandb = "wandb-oldest"
 )
 
 // wandbCommand puts a real wandb on PATH, pointed at a server of the test's.
-func wandbCommand(t *testing.T, server string, release []string) string {
+func wandbCommand(t *testing.T, server string, release string) string {
 	t.Helper()
-	bin := filepath.Dir(interop.Python(t, release...))
+	bin := filepath.Dir(interop.Python(t, release))
 	bin, err := filepath.Abs(bin)
 	require.NoError(t, err)
 	home := t.TempDir()
@@ -61,7 +61,7 @@ func wandbSync(t *testing.T, wandb string, dirs ...string) string {
 // TestInteropReadsBack parses the log with the client's own protobuf classes and
 // compares each record with what was logged.
 func TestInteropReadsBack(t *testing.T) {
-	python := interop.Python(t, realWandb...)
+	python := interop.Python(t, realWandb)
 	dir := recordWholeRun(t, modeOffline)
 	out := interop.Run(t, python, "testdata/read_log.py", only(t, filepath.Join(dir, "*.wandb")))
 	var log struct {
@@ -106,7 +106,7 @@ func TestInteropReadsBack(t *testing.T) {
 
 // TestInteropHistogram compares with wandb.Histogram, which is numpy's.
 func TestInteropHistogram(t *testing.T) {
-	python := interop.Python(t, realWandb...)
+	python := interop.Python(t, realWandb)
 	f := func(values ...float32) {
 		t.Helper()
 		got, ok := histogram(values)
@@ -146,7 +146,7 @@ func TestInteropSync(t *testing.T) {
 	})
 }
 
-func testSync(t *testing.T, release []string) (dir string) {
+func testSync(t *testing.T, release string) (dir string) {
 	server := newFakeServer(t)
 	wandb := wandbCommand(t, server.URL, release)
 	model := filepath.Join(t.TempDir(), "model")

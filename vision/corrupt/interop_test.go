@@ -22,7 +22,7 @@ import (
 // TestInteropImageCorruptions: what is not random is, but for rounding, what the public implementation of the benchmark makes; what is
 // random has the same mean and the same spread.
 func TestInteropImageCorruptions(t *testing.T) {
-	python := interop.Python(t, "imagecorruptions-imaug==1.1.5", "numpy==2.4.6", "scipy==1.17.1", "scikit-image==0.26.0", "pillow==13.0.0", "opencv-python==5.0.0.93")
+	python := interop.Python(t, "corruptions")
 	for size, images := range pictures(t) {
 		for i, m := range images {
 			dir := t.TempDir()

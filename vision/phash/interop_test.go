@@ -29,7 +29,7 @@ func read(t *testing.T, name string) *vision.Image {
 
 // TestInteropImageHash: shrunk alike, a picture has the hash that Python's imagehash gives it; shrunk by its kernel, nearly.
 func TestInteropImageHash(t *testing.T) {
-	python := interop.Python(t, "imagehash==4.3.2", "numpy==2.4.6", "scipy==1.17.1", "pillow==13.0.0", "PyWavelets==1.9.0")
+	python := interop.Python(t, "imagehash")
 	var args []string
 	for _, name := range files {
 		args = append(args, "../testdata/"+name)

@@ -21,7 +21,7 @@ const script = "testdata/make_goldens.py"
 // TestInteropGoldensAreCurrent: the script makes the committed goldens again.
 func TestInteropGoldensAreCurrent(t *testing.T) {
 	dir := t.TempDir()
-	interop.Run(t, interop.Python(t, interop.Torch...), script, dir)
+	interop.Run(t, interop.Python(t, "torch"), script, dir)
 	_, pictures, want := readGoldens(t, "testdata")
 	again, picturesAgain, wantAgain := readGoldens(t, dir)
 	require.Equal(t, pictures, picturesAgain)
@@ -32,7 +32,7 @@ func TestInteropGoldensAreCurrent(t *testing.T) {
 
 // TestInteropRandomCases compares with Pillow and torchvision on pictures of many sizes, with parameters drawn at random.
 func TestInteropRandomCases(t *testing.T) {
-	python := interop.Python(t, interop.Torch...)
+	python := interop.Python(t, "torch")
 	r := rand.New(rand.NewPCG(1, 2))
 	var g goldens
 	var pictures [][]byte
