@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -175,4 +176,10 @@ func TestEditor(t *testing.T) {
 			t.Errorf("the development container lacks the extension %s", e)
 		}
 	}
+}
+
+// exists reports whether there is something of this name, from the root.
+func exists(name string) bool {
+	_, err := os.Stat(filepath.FromSlash(name))
+	return err == nil
 }
