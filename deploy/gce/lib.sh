@@ -49,7 +49,7 @@ start() {
 	[ -n "$PROJECT" ] || fail "no project is set: PROJECT=my-project $0, or a line PROJECT=my-project in a file that --settings names (all settings: deploy/gce/settings.sh)"
 	[[ $NAME =~ ^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$ ]] || fail "NAME=$NAME cannot begin a name: use a small letter, then up to 19 small letters, digits and hyphens"
 	[[ $GPU =~ ^(t4|l4|none)$ && $TRAIN_GPU =~ ^(t4|l4|none)$ ]] || fail "GPU=$GPU, TRAIN_GPU=$TRAIN_GPU: use t4, l4 or none"
-	[[ $SCALE_ON =~ ^(queue_depth|gpu_use)$ ]] || fail "SCALE_ON=$SCALE_ON: use queue_depth or gpu_use"
+	[[ $SCALE_ON =~ ^(queue_depth|gpu_use|request_rate)$ ]] || fail "SCALE_ON=$SCALE_ON: use queue_depth, gpu_use or request_rate"
 	[ -n "$dry_run" ] || command -v gcloud >/dev/null || fail "there is no gcloud: install it (https://cloud.google.com/sdk/docs/install), or use --dry-run"
 }
 

@@ -176,7 +176,7 @@ func TestSettings(t *testing.T) {
 	f("PROJECT=my-project", "PROJECT=")
 	f("small letter", "NAME=Torchlit")
 	f("t4, l4 or none", "GPU=h100")
-	f("queue_depth or gpu_use", "SCALE_ON=cpu")
+	f("queue_depth, gpu_use or request_rate", "SCALE_ON=cpu")
 	f("no owner/name", "GITHUB_REPOSITORY=owner")
 
 	b.write("mine.sh", "NAME=photos\nGPU=l4\nSPOT=1\n")

@@ -36,7 +36,8 @@
 # The branch or release of the driver. libtorch for CUDA 13 needs R580 or later.
 : "${DRIVER:=R580}"
 
-# How many servers, and what adds some: queue_depth (images that wait for a batch, per server) or gpu_use (percent).
+# How many servers, and what adds some: queue_depth (images that wait for a batch, per server), gpu_use (percent), or request_rate (requests a
+# second of a server, refused ones included), which is the best once it is known how many one answers (docs/source/capacity.md).
 : "${MIN_SERVERS:=1}"
 : "${MAX_SERVERS:=3}"
 : "${SCALE_ON:=queue_depth}"

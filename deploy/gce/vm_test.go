@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,7 +51,8 @@ func (v vm) curl(args []string) int {
 		os.Stdout.Write(text)
 	case strings.HasSuffix(address, "/metrics"):
 		fmt.Println("# HELP torchlit_queue_depth Images that wait for a batch.\ntorchlit_queue_depth{model=\"a\",version=\"1\"} 5\n" +
-			"torchlit_queue_depth{model=\"b\",version=\"1\"} 2\ntorchlit_queue_depths 100")
+			"torchlit_queue_depth{model=\"b\",version=\"1\"} 2\ntorchlit_queue_depths 100\n" +
+			"torchlit_requests_total{code=\"200\"} 1.000e+03\ntorchlit_requests_total{code=\"503\"} 500")
 	case strings.HasPrefix(address, "https://monitoring."):
 		body, _ := io.ReadAll(os.Stdin)
 		v.put("posted", string(body))
@@ -344,10 +346,25 @@ func TestLoadIsTold(t *testing.T) {
 		assert.Equal(t, "custom.googleapis.com/torchlit/"+scale, series.Metric.Type)
 		assert.Equal(t, "gce_instance", series.Resource.Type)
 		assert.Equal(t, map[string]string{"project_id": "my-project", "instance_id": "42", "zone": "us-central1-b"}, series.Resource.Labels)
-		assert.InDelta(t, want, series.Points[0].Value.DoubleValue, 0)
+		assert.InEpsilon(t, want, series.Points[0].Value.DoubleValue, 0.02)
 	}
 	f("queue_depth", 7)
 	f("gpu_use", 40)
+
+	// 1000 seconds ago there were 500 requests fewer; the seconds that the test takes are a small part of these.
+	b.write("state/requests", fmt.Sprintf("1000 %d\n", time.Now().Unix()-1000))
+	b.write("posted", "")
+	f("request_rate", 0.5)
+	var count, at int64
+	_, err := fmt.Sscan(b.read("state/requests"), &count, &at)
+	require.NoError(t, err)
+	assert.EqualValues(t, 1500, count)
+	for _, last := range []string{"", "2000 1\n"} { // the first time, and after a start
+		b.write("state/requests", last)
+		b.write("posted", "")
+		b.must("vm/metrics.sh")
+		assert.Empty(t, b.read("posted"), "state %q", last)
+	}
 
 	b = newVM(t)
 	b.fails("/metrics", "curl: (7) Failed to connect to localhost port 9090")

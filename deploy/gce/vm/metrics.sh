@@ -8,6 +8,15 @@ queue_depth)
 	page=$(curl -fsS http://localhost:9090/metrics) || exit 0
 	value=$(awk '/^torchlit_queue_depth[{ ]/ {sum += $NF} END {print sum + 0}' <<<"$page")
 	;;
+request_rate)
+	page=$(curl -fsS http://localhost:9090/metrics) || exit 0
+	line="$(awk '/^torchlit_requests_total[{ ]/ {sum += $NF} END {printf "%.0f\n", sum}' <<<"$page") $(date +%s)"
+	last=$(cat "$state/requests" 2>/dev/null) || true
+	echo "$line" >"$state/requests"
+	# A server that was started anew counts from nothing: then, and the first time, there is no rate yet.
+	value=$(awk -v line="$line" 'NR == 1 {split(line, now); if (now[1] >= $1 && now[2] > $2) print (now[1] - $1) / (now[2] - $2)}' <<<"$last")
+	if [ -z "$value" ] || [ -z "$last" ]; then exit 0; fi
+	;;
 gpu_use)
 	value=$("${NVIDIA_SMI:-/var/lib/nvidia/bin/nvidia-smi}" --query-gpu=utilization.gpu --format=csv,noheader,nounits |
 		awk '{sum += $1} END {print NR ? sum / NR : 0}') || exit 0
