@@ -120,7 +120,7 @@ test-interop: build ## tests against other programs (build tag interop; they may
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
 
 .PHONY: lint
-lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, go mod verify, and the workflows
+lint: go lint-workflows lint-kubernetes ## gofmt, go vet, staticcheck, shellcheck, go mod verify, the workflows and what is for Kubernetes
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
@@ -133,6 +133,18 @@ lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, go mod verify
 lint-workflows: go ## the workflows of GitHub by actionlint and zizmor
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
 	tools/workflows/zizmor.sh
+
+.PHONY: lint-kubernetes
+lint-kubernetes: go ## the chart, the manifests and what is for KServe by helm lint and kubeconform
+	@GO='$(GO)' tools/kubernetes/check.sh
+
+.PHONY: manifests
+manifests: go ## write the plain manifests and the table of values that the chart stands for (docs/source/kubernetes.md)
+	@GO='$(GO)' tools/kubernetes/manifests.sh
+
+.PHONY: kubernetes-schemas
+kubernetes-schemas: go ## write deploy/kubernetes/schemas from the modules of Kubernetes, KServe, KEDA and others
+	$(GO) run ./tools/kubernetes/schemas deploy/kubernetes/schemas
 
 .PHONY: audit
 audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)
