@@ -58,6 +58,8 @@ func TestPodsHaveNoRights(t *testing.T) {
 		assert.Equal(t, 65532, pod.at("spec", "securityContext", field), field)
 	}
 	assert.Nil(t, pods(render(t, "-f", chart+"/ci/volume.yaml"))["Deployment/torchlit"].at("spec", "securityContext", "runAsUser"), "null takes a default away")
+	local := pods(render(t, "--set", "podSecurityContext.seccompProfile.type=Localhost,podSecurityContext.seccompProfile.localhostProfile=torchlit.json"))["Deployment/torchlit"]
+	assert.Equal(t, map[string]any{"type": "Localhost", "localhostProfile": "torchlit.json"}, local.at("spec", "securityContext", "seccompProfile"))
 }
 
 // argument is the value of a flag of the server's.
@@ -110,7 +112,9 @@ func TestProbes(t *testing.T) {
 			assert.Equal(t, want, c.at(probe, "httpGet", "scheme"))
 		}
 	})
-	c := object(one(t, render(t, "--set", "probes.startupSeconds=601"), "Deployment").at("spec", "template", "spec", "containers", 0).(map[string]any))
+	late := one(t, render(t, "--set", "probes.startupSeconds=601"), "Deployment")
+	assert.Greater(t, late.at("spec", "progressDeadlineSeconds"), 601)
+	c := object(late.at("spec", "template", "spec", "containers", 0).(map[string]any))
 	assert.GreaterOrEqual(t, c.at("startupProbe", "failureThreshold").(int)*c.at("startupProbe", "periodSeconds").(int), 601)
 }
 

@@ -31,6 +31,10 @@ labels:
   {{- include "torchlit.labels" . | nindent 2 }}
 {{- end }}
 
+{{- define "torchlit.podSecurityContext" -}}
+{{- toYaml (merge (deepCopy .Values.podSecurityContext) (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault"))) }}
+{{- end }}
+
 {{- define "torchlit.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "torchlit.fullname" .) .Values.serviceAccount.name }}
