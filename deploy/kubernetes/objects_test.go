@@ -134,6 +134,9 @@ func TestAlertsAreTheSame(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, spec, 0o600))
 			out, errs, err := command(t, promtool, "check", "rules", file)
 			assert.NoError(t, err, out+errs)
+		} else {
+			require.Empty(t, os.Getenv("TORCHLIT_REQUIRE_ALL"), "promtool is not installed (Debian and Ubuntu: apt-get install prometheus)")
+			t.Log("promtool is not installed: the rules were compared and not checked")
 		}
 	}
 	f(chart)
