@@ -124,8 +124,8 @@ lint: go lint-workflows lint-kubernetes ## gofmt, go vet, staticcheck, shellchec
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags interop,soak ./...
-	$(GO) run $(STATICCHECK) -tags interop,soak ./...
+	$(GO) vet -tags interop,soak,cluster ./...
+	$(GO) run $(STATICCHECK) -tags interop,soak,cluster ./...
 	tools/shellcheck.sh
 
 # What a step runs is one command; longer ones would be shellcheck's affair.
@@ -141,6 +141,10 @@ lint-kubernetes: go ## the chart, the manifests and what is for KServe by helm l
 .PHONY: manifests
 manifests: go ## write the plain manifests and the table of values that the chart stands for (docs/source/kubernetes.md)
 	@GO='$(GO)' tools/kubernetes/manifests.sh
+
+.PHONY: test-cluster
+test-cluster: go ## install the chart into an API server of Kubernetes without nodes, which is built first: a quarter of an hour (build tag cluster)
+	$(GO) test -tags cluster -run '^TestCluster$$' -count=1 -v -timeout 1h ./deploy/kubernetes
 
 .PHONY: kubernetes-schemas
 kubernetes-schemas: go ## write deploy/kubernetes/schemas from the modules of Kubernetes, KServe, KEDA and others

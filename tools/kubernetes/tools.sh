@@ -2,7 +2,7 @@
 # The programs that check and write what deploy has for Kubernetes: HELM, KUBECONFORM and KUSTOMIZE. Each is a command of one word, which can be given by a
 # variable of the same name. They are built once, under .deps; helm takes minutes. It is sourced, in the root of the repository.
 
-# built NAME MODULE@VERSION: where the program is.
+# built NAME PACKAGE@VERSION: where the program is.
 built() {
 	local path=$PWD/.deps/kubernetes/$1-${2##*@} part
 	if [ ! -x "$path" ]; then
@@ -13,7 +13,7 @@ built() {
 			rm -rf "$part"
 			return 1
 		fi
-		mv "$part/$1" "$path"
+		mv "$part"/* "$path" # the only program in it, which go may call otherwise
 		rm -rf "$part"
 	fi
 	echo "$path"
@@ -29,4 +29,18 @@ render() {
 	local chart=$1
 	shift
 	"$HELM" template torchlit "$chart" --namespace torchlit --kube-version 1.37.2 --set image.repository=torchlit "$@" 2> >(grep -v 'symbolic link' >&2)
+}
+
+# cluster sets ETCD and APISERVER, of which one can make a cluster without nodes. Building the second takes a quarter of an hour.
+cluster() {
+	local version program
+	version=$(awk '$1 == "k8s.io/kubernetes" {print $2}' tools/kubernetes/cluster/go.mod)
+	for program in etcd apiserver; do
+		if [ ! -x ".deps/kubernetes/$program-$version" ]; then
+			echo "building $program" >&2
+			${GO:-go} build -C tools/kubernetes/cluster -o "$PWD/.deps/kubernetes/$program-$version" \
+				-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(cut -d . -f 2 <<<"$version")" "./$program"
+		fi
+	done
+	export ETCD=$PWD/.deps/kubernetes/etcd-$version APISERVER=$PWD/.deps/kubernetes/apiserver-$version
 }

@@ -2,6 +2,7 @@
 // modules: the API server's OpenAPI, and custom resource definitions.
 //
 //	go run ./tools/kubernetes/schemas deploy/kubernetes/schemas
+//	go run ./tools/kubernetes/schemas --definitions        # the paths of the definitions, for a cluster that is to have them
 //
 // Fields that a schema does not know are refused, as the API server does when it is asked for strict validation. Rules in CEL are left out:
 // JSON schema cannot say them.
@@ -41,10 +42,14 @@ var custom = []struct{ module, path, version string }{
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: schemas FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: schemas FOLDER | --definitions")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	act := func() error { return run(os.Args[1]) }
+	if os.Args[1] == "--definitions" {
+		act = list
+	}
+	if err := act(); err != nil {
 		fmt.Fprintln(os.Stderr, "schemas:", err)
 		os.Exit(1)
 	}
@@ -93,6 +98,18 @@ func run(folder string) error {
 		if err := write(filepath.Join(folder, file), s); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// list prints where the definitions are.
+func list() error {
+	for _, c := range custom {
+		dir, err := module(c.module)
+		if err != nil {
+			return err
+		}
+		fmt.Println(filepath.Join(dir, filepath.FromSlash(c.path)))
 	}
 	return nil
 }
