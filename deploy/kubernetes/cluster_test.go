@@ -33,7 +33,6 @@ type cluster struct {
 	url    string
 	client *http.Client
 	config string // a kubeconfig
-	kinds  map[string]string
 }
 
 const token = "for-this-test"
