@@ -120,12 +120,12 @@ test-interop: build ## tests against other programs (build tag interop; they may
 	$(GO) test -tags interop -run Interop -count=1 -timeout 30m ./...
 
 .PHONY: lint
-lint: go lint-workflows ## gofmt, go vet, staticcheck, shellcheck, hadolint, go mod verify, and the workflows
+lint: go lint-workflows lint-kubernetes ## gofmt, go vet, staticcheck, shellcheck, hadolint, go mod verify, the workflows and what is for Kubernetes
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags interop,soak ./...
-	$(GO) run $(STATICCHECK) -tags interop,soak ./...
+	$(GO) vet -tags interop,soak,cluster ./...
+	$(GO) run $(STATICCHECK) -tags interop,soak,cluster ./...
 	tools/shellcheck.sh
 	tools/hadolint.sh
 
@@ -138,6 +138,22 @@ lint-workflows: go ## the workflows of GitHub by actionlint and zizmor
 .PHONY: test-newcomer
 test-newcomer: ## README's commands and curl lines in a bare Debian (root, debootstrap; TESTS=none: without 'make test'; PORT=18080)
 	TESTS='$(or $(TESTS),all)' PORT='$(or $(PORT),8080)' scripts/newcomer.sh
+
+.PHONY: lint-kubernetes
+lint-kubernetes: go ## the chart, the manifests and what is for KServe by helm lint and kubeconform
+	@GO='$(GO)' tools/kubernetes/check.sh
+
+.PHONY: manifests
+manifests: go ## write the plain manifests and the table of values that the chart stands for (docs/source/kubernetes.md)
+	@GO='$(GO)' tools/kubernetes/manifests.sh
+
+.PHONY: test-cluster
+test-cluster: go ## install the chart into an API server of Kubernetes without nodes, which is built first: a quarter of an hour (build tag cluster)
+	$(GO) test -tags cluster -run '^TestCluster$$' -count=1 -v -timeout 1h ./deploy/kubernetes
+
+.PHONY: kubernetes-schemas
+kubernetes-schemas: go ## write deploy/kubernetes/schemas from the modules of Kubernetes, KServe, KEDA and others
+	$(GO) run ./tools/kubernetes/schemas deploy/kubernetes/schemas
 
 .PHONY: audit
 audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)

@@ -35,6 +35,14 @@ func (e *BadEntry) Unwrap() error { return e.Err }
 // validName is what may stand in a URL's path without escapes.
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
+// CheckName returns an error that says which names a model may have, unless name is one.
+func CheckName(name string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%q is no model name: it begins with a letter or digit and has letters, digits, '.', '_' and '-' only, 128 at most", name)
+	}
+	return nil
+}
+
 // List finds the model folders under root, ordered by name and then by version
 // number. root may be
 //
@@ -56,9 +64,8 @@ func List(root string) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list models: %w", err)
 	}
-	ownName := filepath.Base(abs)
-	if isFolder(root) || slices.ContainsFunc(names, func(n string) bool { return isVersion(n) && isFolder(filepath.Join(root, n)) }) {
-		return listModel(root, ownName)
+	if isModel(root, names) {
+		return listModel(root, filepath.Base(abs))
 	}
 	var list []Entry
 	var errs []error
@@ -72,6 +79,29 @@ func List(root string) ([]Entry, error) {
 			root, filepath.Join(root, "<name>", "1")))
 	}
 	return list, errors.Join(errs...)
+}
+
+// ListAs finds the one model that root holds, as [List] does, and calls it name instead of by its folder. It is for
+// places where the folder's name is not for the owner of the model to choose. root may be one model's directory or a single
+// model folder; a models directory is an error.
+func ListAs(root, name string) ([]Entry, error) {
+	if err := CheckName(name); err != nil {
+		return nil, fmt.Errorf("cannot serve %q: %w", root, err)
+	}
+	names, err := subfolders(root)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list models: %w", err)
+	}
+	if !isModel(root, names) {
+		return nil, fmt.Errorf("cannot serve %q as %q: it is neither a model folder nor has one in a version folder such as %q; "+
+			"name the folder of one model, or let models have their folders' names", root, name, "1")
+	}
+	return listModel(root, name)
+}
+
+// isModel is whether root, which has these folders in it, is one model's, and no directory of models.
+func isModel(root string, names []string) bool {
+	return isFolder(root) || slices.ContainsFunc(names, func(n string) bool { return isVersion(n) && isFolder(filepath.Join(root, n)) })
 }
 
 // listModel lists the versions of the model in dir.

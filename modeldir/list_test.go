@@ -96,3 +96,37 @@ func TestListRefuses(t *testing.T) {
 	require.NoError(t, os.Symlink("nowhere", filepath.Join(dangling, "a", "2")))
 	f(dangling, "no such file")
 }
+
+// TestListAs: a model's folder may have a name that is not its own, as where somebody else mounts it.
+func TestListAs(t *testing.T) {
+	f := func(root string, want ...string) {
+		t.Helper()
+		list, err := ListAs(root, "cats")
+		require.NoError(t, err)
+		require.Equal(t, want, show(t, root, list))
+	}
+	f(tree(t, "M"), "cats@1=.")
+	f(tree(t, "3/M", "20/M", "README.md", ".5/M"), "cats@3=3", "cats@20=20")
+	f(tree(t, "1/model.safetensors"), "cats@1=1")
+	odd := filepath.Join(tree(t, "my model/1/M"), "my model") // List could not serve it
+	f(odd, "cats@1=1")
+
+	g := func(root, name, want string) {
+		t.Helper()
+		list, err := ListAs(root, name)
+		require.Empty(t, list)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, root)
+	}
+	g(tree(t, "a/1/M"), "cats", "neither a model folder nor has one in a version folder")
+	g(tree(t), "cats", "neither a model folder")
+	g(tree(t, "1/"), "cats", "neither a model folder")
+	g(filepath.Join(tree(t), "absent"), "cats", "no such file")
+	for _, name := range []string{"", "my cats", "-x", "../x", strings.Repeat("x", 129)} {
+		g(tree(t, "M"), name, "is no model name")
+	}
+
+	list, err := ListAs(tree(t, "1/M", "x/M"), "cats") // what is right is listed beside the error
+	require.ErrorContains(t, err, `"x" is no version`)
+	require.Len(t, list, 1)
+}

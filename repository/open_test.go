@@ -111,3 +111,26 @@ func TestSmallerRoots(t *testing.T) {
 		f.close(r)
 	}
 }
+
+// One model can be served under a name that its folder has not: it is loaded, reloaded and unloaded under that name.
+func TestNamedModel(t *testing.T) {
+	f := newFake(t)
+	f.write("models", "7", "x")
+	named := func(c *Config[*fakeModel]) {
+		c.Root, c.Name, c.Interval = filepath.Join(f.root, "models"), "cats", 0
+		c.Policies = map[string]Policy{"cats": {listed: []string{"7"}}}
+	}
+	r := f.open(named)
+	assert.Equal(t, "cats/7=x", f.serving())
+	f.write("models", "7", "y")
+	f.write("models", "8", "z")
+	require.NoError(t, r.Load(t.Context(), "cats", nil))
+	assert.Equal(t, "cats/7=y", f.serving())
+	require.ErrorIs(t, r.Load(t.Context(), "models", nil), ErrUnknown)
+	require.NoError(t, r.Unload(t.Context(), "cats"))
+	assert.Empty(t, f.serving())
+	f.close(r)
+
+	_, err := f.try(func(c *Config[*fakeModel]) { c.Name = "cats" })
+	require.ErrorContains(t, err, "neither a model folder nor has one in a version folder")
+}

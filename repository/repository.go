@@ -24,6 +24,9 @@ type Config[M Model] struct {
 	// Root is what [modeldir.List] lists.
 	Root string
 
+	// Name, unless empty, is what the one model of Root is called, as by [modeldir.ListAs].
+	Name string
+
 	// Policy chooses the versions of the models that have no policy of their own. Default: the latest one.
 	Policy Policy
 

@@ -29,7 +29,7 @@ type found struct {
 func (r *Repository[M]) scan(only string) error {
 	r.scanning.Lock()
 	defer r.scanning.Unlock()
-	entries, err := modeldir.List(r.cfg.Root)
+	entries, err := r.entries()
 	bad, err := badEntries(err)
 	if err != nil {
 		return err
@@ -91,6 +91,14 @@ func (r *Repository[M]) scan(only string) error {
 		r.noteTroubleLocked(wrong, policyErrs)
 	}
 	return nil
+}
+
+// entries lists the folder.
+func (r *Repository[M]) entries() ([]modeldir.Entry, error) {
+	if r.cfg.Name != "" {
+		return modeldir.ListAs(r.cfg.Root, r.cfg.Name)
+	}
+	return modeldir.List(r.cfg.Root)
 }
 
 // badEntries takes List's error apart. What is not about an entry is about the folder.

@@ -66,7 +66,7 @@ func (m *servedModels) open(s *server.Server, traffic map[string]server.Traffic)
 		return err // checked before
 	}
 	cfg := repository.Config[*loadedModel]{
-		Root: root, Policy: general, Policies: byName, Strict: m.settings.Strict,
+		Root: root, Name: m.settings.ModelName, Policy: general, Policies: byName, Strict: m.settings.Strict,
 		Load:     m.load,
 		Keep:     map[string]repository.Kept{},
 		Observer: m.observer(),

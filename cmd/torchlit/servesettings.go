@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/torchlit/torchlit/modeldir"
 	"github.com/torchlit/torchlit/repository"
 	"github.com/torchlit/torchlit/server/certs"
 	"github.com/torchlit/torchlit/vision"
@@ -14,6 +16,7 @@ import (
 // begins a part of the list that --help prints.
 type serveSettings struct {
 	Models        string        `yaml:"models" group:"What is served" help:"folder of models, or one model folder (default: the bundled model)"`
+	ModelName     string        `yaml:"model_name" help:"what the one model of --models is called; without it, what its folder is called"`
 	Device        string        `yaml:"device" help:"auto (all GPUs, or the CPU where there is none), cpu, cuda (all GPUs), cuda:N or cuda:N,M"`
 	Precision     string        `yaml:"precision" help:"fp32, bf16, int8 (on the CPU), fp16 (on GPUs), or auto: on the CPU the fastest that it is made for and whose accuracy on this model was measured (export --int8), on GPUs the fastest whose answers are the CPU's"`
 	ExactDecode   bool          `yaml:"exact_decode" help:"decode every photo in full, also where the model sees a fraction of its pixels: slower, and equal to timm's pixels"`
@@ -127,6 +130,11 @@ func defaultServeSettings() serveSettings {
 func (s *serveSettings) validate() error {
 	if _, _, err := repository.ParsePolicies(s.VersionPolicy); err != nil {
 		return err
+	}
+	if s.ModelName != "" {
+		if err := modeldir.CheckName(s.ModelName); err != nil {
+			return fmt.Errorf("cannot use --model-name: %w", err)
+		}
 	}
 	if _, err := s.traffic(); err != nil {
 		return err
