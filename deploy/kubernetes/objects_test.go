@@ -148,3 +148,22 @@ func TestAlertsAreTheSame(t *testing.T) {
 	require.Len(t, packed, 1)
 	f(packed[0])
 }
+
+// TestAutoscalersAsk: KEDA goes by the queue, and by the requests where it is told how many a pod answers.
+func TestAutoscalersAsk(t *testing.T) {
+	f := func(set string, want ...string) {
+		t.Helper()
+		triggers, _ := one(t, render(t, "--set", "autoscaling.kind=keda"+set), "ScaledObject").at("spec", "triggers").([]any)
+		var got []string
+		for _, trigger := range triggers {
+			metadata := object(trigger.(map[string]any))
+			got = append(got, metadata.at("metadata", "query").(string)+" > "+metadata.at("metadata", "threshold").(string))
+		}
+		assert.Equal(t, want, got)
+	}
+	const pods = `{namespace="torchlit", service="torchlit-admin"}`
+	queue := "sum(avg_over_time(torchlit_queue_depth" + pods + "[1m])) > 16"
+	f("", queue)
+	f(",autoscaling.keda.requestRate=120", queue, "sum(rate(torchlit_requests_total"+pods+"[1m])) > 120")
+	f(",autoscaling.keda.query=up,autoscaling.keda.requestQuery=down,autoscaling.keda.requestRate=90", "up > 16", "down > 90")
+}
