@@ -83,11 +83,11 @@ eval: build ## accuracy of the bundled model on the CIFAR-10 test images
 ##@ Tests
 
 # -race covers the packages that keep out of libtorch: the detector sees Go's memory
-# only, and libtorch's own threads make everything that calls it much slower under it.
+# only, and libtorch's own threads make everything that calls it much slower under it. tests/pages runs the program, not under it.
 .PHONY: test
 test: build ## the whole test suite
 	$(GO) test -timeout 15m ./...
-	$(GO) list -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '!/torch\/internal\/libtorch/ {print $$1}' \
+	$(GO) list -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '!/torch\/internal\/libtorch|\/tests\/pages / {print $$1}' \
 		| xargs $(GO) test -race -timeout 10m
 
 # With libtorch too. What a test starts as a process of its own has the detector where it is the test's own binary.
@@ -124,8 +124,8 @@ lint: go lint-workflows lint-kubernetes ## gofmt, go vet, staticcheck, shellchec
 	$(GO) mod verify
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { printf 'make: gofmt -w these files:\n%s\n' "$$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags interop,soak,cluster ./...
-	$(GO) run $(STATICCHECK) -tags interop,soak,cluster ./...
+	$(GO) vet -tags interop,soak,cluster,links ./...
+	$(GO) run $(STATICCHECK) -tags interop,soak,cluster,links ./...
 	tools/shellcheck.sh
 	tools/hadolint.sh
 
@@ -154,6 +154,10 @@ test-cluster: go ## install the chart into an API server of Kubernetes without n
 .PHONY: kubernetes-schemas
 kubernetes-schemas: go ## write deploy/kubernetes/schemas from the modules of Kubernetes, KServe, KEDA and others
 	$(GO) run ./tools/kubernetes/schemas deploy/kubernetes/schemas
+
+.PHONY: links
+links: go ## visit the addresses elsewhere that the pages link to (needs a network; CI does not)
+	$(GO) test -tags links -run TestVisitLinks -count=1 -v ./tests/pages
 
 .PHONY: audit
 audit: go ## known vulnerabilities of the modules that are called (VULNDB=file:///path: another database)

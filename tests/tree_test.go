@@ -187,6 +187,11 @@ func textFiles(t *testing.T) []file {
 func walk(visit func(name string, d fs.DirEntry) error) error {
 	made := []string{"bin", "release", "site", "runs", "outputs", "multirun", "data/raw", "data/processed", "reports/tmp"}
 	hidden := []string{".ci", ".github", ".devcontainer"}
+	// TestMain went to the root before go test began to note which files are read; without this it looks for them in the wrong folder,
+	// and would answer from its cache whatever has changed.
+	if err := os.Chdir("."); err != nil {
+		return err
+	}
 	return filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -34,6 +34,12 @@ such answer (it is deleted, was dropped, or is not in the sample), or when it st
   torchlit log label --url https://cats.example --api-key-file key --model cats - <labels.jsonl`,
 		Args: argsNamed("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if url == "" {
+				var err error
+				if url, err = ownAddress(""); err != nil {
+					return usageError{err}
+				}
+			}
 			c, err := labelClient(url, keyFile)
 			if err != nil {
 				return err
@@ -53,7 +59,7 @@ such answer (it is deleted, was dropped, or is not in the sample), or when it st
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&url, "url", "http://localhost:8080", "address of the server")
+	f.StringVar(&url, "url", "", "address of the server, such as http://localhost:8080 (default: where TORCHLIT_SERVER_ADDR has 'torchlit serve' listen on this machine)")
 	f.StringVar(&keyFile, "api-key-file", "", "file with the key that the server asks for, as 'torchlit key' printed it")
 	f.StringVar(&model, "model", "", "model that gave the answers (default: the server's only one)")
 	return cmd
