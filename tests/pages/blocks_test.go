@@ -160,7 +160,7 @@ func checkText(_ *testing.T, b *block) (how, []string) {
 
 // mostNotRun is how many commands are only read. Who adds one that is not run lets the number grow here, where the change is seen; who
 // takes one away makes it smaller.
-const mostNotRun = 129
+const mostNotRun = 171
 
 // tally counts what is done about blocks, by language, and about commands, by the reason for which they are not run.
 type tally struct {
