@@ -32,7 +32,9 @@ var exactVersion = regexp.MustCompile(`^[a-z0-9.-]+\.[a-z]+/[a-z0-9./-]+:v?[0-9]
 // composeFaults returns what is wrong with the services of a project that are started together.
 func composeFaults(p *composetypes.Project) []string {
 	var bad []string
-	f := func(service, format string, args ...any) { bad = append(bad, service+": "+fmt.Sprintf(format, args...)) }
+	f := func(service, format string, args ...any) {
+		bad = append(bad, service+": "+fmt.Sprintf(format, args...))
+	}
 	published := map[string]string{}
 	names := map[string]bool{}
 	for _, service := range p.ServiceNames() {
