@@ -21,7 +21,7 @@ func TestInteropSiteIsStrict(t *testing.T) {
 	if err := os.Symlink(deps, filepath.Join(dir, ".deps")); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{"requirements.txt", "tools/docs.sh", "docs/mkdocs.yml", "docs/hooks.py", "docs/theme/partials/source.html",
+	for _, f := range []string{"requirements.txt", "tools/docs.sh", "tools/venv.sh", "docs/mkdocs.yml", "docs/hooks.py", "docs/theme/partials/source.html",
 		"docs/source/assets/site.css", "docs/source/assets/sign.svg", "docs/source/diagrams/drift.svg"} {
 		text, err := os.ReadFile(f)
 		if err != nil {

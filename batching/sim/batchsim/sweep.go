@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,11 +27,11 @@ type sweep struct {
 
 // sweep plays the trace at each of the loads, given as shares of the machine's capacity, with every policy.
 func (s setup) sweep(loads []float64) ([]sweep, error) {
-	costs, err := read(s.costs, sim.ReadTable)
+	costs, err := sim.ReadFile(s.costs, sim.ReadTable)
 	if err != nil {
 		return nil, err
 	}
-	arrivals, err := read(s.trace, sim.ReadTrace)
+	arrivals, err := sim.ReadFile(s.trace, sim.ReadTrace)
 	if err != nil {
 		return nil, err
 	}
@@ -52,19 +51,6 @@ func (s setup) sweep(loads []float64) ([]sweep, error) {
 		sweeps = append(sweeps, w)
 	}
 	return sweeps, nil
-}
-
-func read[T any](name string, parse func(io.Reader) (T, error)) (T, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return *new(T), err
-	}
-	defer f.Close()
-	t, err := parse(f)
-	if err != nil {
-		err = fmt.Errorf("cannot use %q: %w", name, err)
-	}
-	return t, err
 }
 
 // printTable prints a line for each policy and load.

@@ -83,22 +83,9 @@ func start(args []string, out io.Writer) error {
 const profiles = "batching/sim/fleet/testdata"
 
 func readNode(name string, share float64, maxBatch int, noise float64) (fleet.Node, error) {
-	n, err := read(name, fleet.ReadProfile)
+	n, err := sim.ReadFile(name, fleet.ReadProfile)
 	n.MaxBatch, n.Noise = maxBatch, noise
 	return n.Slower(share), err
-}
-
-func read[T any](name string, parse func(io.Reader) (T, error)) (T, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return *new(T), err
-	}
-	defer f.Close()
-	t, err := parse(f)
-	if err != nil {
-		err = fmt.Errorf("cannot use %q: %w", name, err)
-	}
-	return t, err
 }
 
 // answer prints the plan, and what is played.
@@ -150,7 +137,7 @@ func (s setup) playWith(n fleet.Node, p fleet.Plan) ([]variant, error) {
 		if s.trace == "" {
 			return nil, errors.New("--play trace needs --trace: make one of an access log by go run ./batching/sim/batchsim -record access.log")
 		}
-		trace, err := read(s.trace, sim.ReadTrace)
+		trace, err := sim.ReadFile(s.trace, sim.ReadTrace)
 		if err != nil {
 			return nil, err
 		}
