@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,7 +138,7 @@ func (d *openAPI) typeOf(s node) string {
 	}
 	if values := s.at("enum"); values.Node != nil {
 		var all []string
-		values.each(func(_ string, v node) { all = append(all, code(orElse(v.text(), `""`))) })
+		values.each(func(_ string, v node) { all = append(all, code(cmp.Or(v.text(), `""`))) })
 		return strings.Join(all, ", ")
 	}
 	for _, choice := range []string{"oneOf", "anyOf", "allOf"} {
@@ -166,7 +167,7 @@ func (d *openAPI) simple(s node) string {
 			return strings.TrimSuffix("object of "+d.typeOf(values), " of ")
 		}
 	}
-	low, high := orElse(s.at("minimum").text(), s.at("exclusiveMinimum").text()), s.at("maximum").text()
+	low, high := cmp.Or(s.at("minimum").text(), s.at("exclusiveMinimum").text()), s.at("maximum").text()
 	switch {
 	case low != "" && high != "":
 		t += " " + low + "…" + high

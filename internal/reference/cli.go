@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -36,7 +37,7 @@ func commands(c *cobra.Command, f func(*cobra.Command)) {
 
 func command(p *page, c *cobra.Command, group func(*pflag.Flag) string) {
 	p.f("\n## %s\n", c.CommandPath())
-	p.paragraph(plainParagraphs(orElse(c.Long, c.Short)))
+	p.paragraph(plainParagraphs(cmp.Or(c.Long, c.Short)))
 	p.block(c.UseLine())
 	if c.HasExample() {
 		p.paragraph("Examples:")
@@ -99,11 +100,4 @@ func unindent(text string) string {
 		lines[i] = strings.TrimPrefix(l, "  ")
 	}
 	return strings.Join(lines, "\n")
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -206,7 +207,7 @@ func lineComment(n node, path []string) string {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == path[last] {
-			said := orElse(n.Content[i+1].LineComment, n.Content[i].LineComment)
+			said := cmp.Or(n.Content[i+1].LineComment, n.Content[i].LineComment)
 			return strings.TrimSpace(strings.TrimPrefix(said, "#"))
 		}
 	}
@@ -267,7 +268,7 @@ func fieldComments(s *ast.StructType, said map[string]string) {
 		}
 	}
 	for _, f := range s.Fields.List {
-		text := orElse(f.Comment.Text(), f.Doc.Text())
+		text := cmp.Or(f.Comment.Text(), f.Doc.Text())
 		for i := 0; i < len(keys); i += 2 {
 			text = regexp.MustCompile(`\b`+keys[i]+`\b`).ReplaceAllLiteralString(text, code(keys[i+1]))
 		}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/torchlit/torchlit/batching/sim"
 )
 
 // machines are those of docs/source/batching.md.
@@ -26,8 +26,7 @@ var shapes = []string{"poisson", "bursty", "diurnal", "recorded"}
 const (
 	folder = "docs/source"
 	page   = "batching.md"
-	begins = "<!-- begin: batchsim -docs -->\n"
-	ends   = "<!-- end -->\n"
+	begins = "<!-- begin: batchsim -docs -->"
 )
 
 // writeDocs draws a figure for each machine under Poisson arrivals, and puts a table of all traces into the page, which is in dir.
@@ -51,16 +50,7 @@ func writeDocs(dir string) error {
 			return err
 		}
 	}
-	old, err := os.ReadFile(filepath.Join(dir, page))
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(old), begins)
-	_, after, ok2 := strings.Cut(rest, ends)
-	if !ok || !ok2 {
-		return errors.New("cannot find the place of the table in " + page)
-	}
-	return os.WriteFile(filepath.Join(dir, page), []byte(before+begins+table.String()+ends+after), 0o644)
+	return sim.FillPage(filepath.Join(dir, page), begins, table.String())
 }
 
 // writeTable writes what each policy does with each trace, at half the capacity and at twice.

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/torchlit/torchlit/batching/sim"
 	"github.com/torchlit/torchlit/batching/sim/fleet"
 )
 
 const (
 	docsFolder = "docs/source"
 	page       = "capacity.md"
-	ends       = "<!-- end -->\n"
 )
 
 // measured are the nodes of docs/source/capacity.md: costs, and the share of them that the server keeps (docs/source/benchmarks.md).
@@ -80,29 +80,16 @@ func writeDocs(folder string) error {
 			return err
 		}
 	}
-	return fill(filepath.Join(folder, page), parts)
+	for _, p := range parts {
+		if err := sim.FillPage(filepath.Join(folder, page), "<!-- begin: fleetsim "+p.name+" -->", p.text.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // usual is the share of its capacity that the page's autoscalers keep a node at.
 const usual = 0.6
-
-func fill(name string, parts []*part) error {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	text := string(b)
-	for _, p := range parts {
-		begins := "<!-- begin: fleetsim " + p.name + " -->\n"
-		before, rest, ok := strings.Cut(text, begins)
-		_, after, ok2 := strings.Cut(rest, ends)
-		if !ok || !ok2 {
-			return fmt.Errorf("cannot find the place of %q in %s", strings.TrimSpace(begins), name)
-		}
-		text = before + begins + p.text.String() + ends + after
-	}
-	return os.WriteFile(name, []byte(text), 0o644)
-}
 
 // planTable writes how many nodes rates take.
 func planTable(out *bytes.Buffer) error {

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/torchlit/torchlit/batching/sim/fleet"
@@ -161,15 +161,10 @@ func recorded(t times, n fleet.Node, trace []time.Duration, rate float64, nodes 
 
 // run plays all of them, each on a CPU of its own where there are several.
 func run(vs []variant) []variant {
-	done := make(chan struct{}, len(vs))
+	var group sync.WaitGroup
 	for i := range vs {
-		go func() {
-			vs[i].outcome = fleet.Run(vs[i].config)
-			done <- struct{}{}
-		}()
+		group.Go(func() { vs[i].outcome = fleet.Run(vs[i].config) })
 	}
-	for range vs {
-		<-done
-	}
-	return slices.Clip(vs)
+	group.Wait()
+	return vs
 }
