@@ -2,15 +2,17 @@
 # Tells Cloud Monitoring how busy this server is, once: what the group grows and shrinks by. A timer of systemd starts it (serve.yaml).
 # A server that is not there yet has nothing to tell.
 . "$(dirname "$0")/lib.sh"
+# total NAME: the sum of a metric over its labels.
+total() { curl -fsS http://localhost:9090/metrics | awk -v name="^$1[{ ]" '$0 ~ name {sum += $NF} END {printf "%.0f\n", sum}'; }
+
 metric=$(attribute scale)
 case $metric in
 queue_depth)
-	page=$(curl -fsS http://localhost:9090/metrics) || exit 0
-	value=$(awk '/^torchlit_queue_depth[{ ]/ {sum += $NF} END {print sum + 0}' <<<"$page")
+	value=$(total torchlit_queue_depth) || exit 0
 	;;
 request_rate)
-	page=$(curl -fsS http://localhost:9090/metrics) || exit 0
-	line="$(awk '/^torchlit_requests_total[{ ]/ {sum += $NF} END {printf "%.0f\n", sum}' <<<"$page") $(date +%s)"
+	requests=$(total torchlit_requests_total) || exit 0
+	line="$requests $(date +%s)"
 	last=$(cat "$state/requests" 2>/dev/null) || true
 	echo "$line" >"$state/requests"
 	# A server that was started anew counts from nothing: then, and the first time, there is no rate yet.
